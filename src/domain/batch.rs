@@ -1,0 +1,347 @@
+//! A metric batch's settings, checked.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BatchName, CronExpr, Direction, JobKind, MetricName, Secret, Span, Timestamp,
+    run::{UnknownText, text_enum},
+};
+
+/// One batch: where its numbers come from, when to run, whom to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchSpec {
+    /// Its name, unique in the project.
+    pub name: BatchName,
+    /// One line about it.
+    pub description: String,
+    /// Who looks after it.
+    pub owner: Option<String>,
+    /// Zone of its schedules, seasons and displays.
+    pub timezone: chrono_tz::Tz,
+    /// Whether the daemon runs it.
+    pub enabled: bool,
+    /// Labels for routing and search.
+    pub tags: BTreeMap<String, String>,
+    /// Where the numbers come from.
+    pub source: SourceSpec,
+    /// When each job runs.
+    pub schedule: ScheduleSpec,
+    /// Where the history lives.
+    pub history: HistorySpec,
+    /// What detectors see.
+    pub features: FeatureSpec,
+    /// What models learn from.
+    pub train: TrainSpec,
+    /// The models; at least one, tags unique.
+    pub detectors: Vec<DetectorSpec>,
+    /// How scores are made.
+    pub score: ScoreSpec,
+    /// When scores become alerts.
+    pub alert: AlertSpec,
+    /// When silence becomes an alert.
+    pub absence: Option<AbsenceSpec>,
+    /// Per-metric display and overrides.
+    pub metrics: BTreeMap<MetricName, MetricSpec>,
+    /// Hex SHA-256 of the effective configuration; stored with each run and model.
+    pub config_hash: String,
+    /// The effective configuration as TOML without secrets; archived under `config/`.
+    pub effective: String,
+}
+
+impl BatchSpec {
+    /// The alert settings of a metric: the batch's, or the metric's own.
+    pub fn alert_for(&self, metric: &MetricName) -> &AlertSpec {
+        self.metrics.get(metric).and_then(|spec| spec.alert.as_ref()).unwrap_or(&self.alert)
+    }
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSpec {
+    /// What to read.
+    pub kind: SourceKind,
+    /// Longest time for one read.
+    pub timeout: Span,
+    /// How far back each ingest reads again, so that late rows are not lost.
+    pub lateness: Span,
+    /// Whether the bucket that is still filling is left out.
+    pub drop_incomplete: bool,
+    /// Most rows one read may give.
+    pub max_rows: usize,
+}
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    /// A query on a database.
+    Sql {
+        /// `sqlite://…` or `postgres://…`.
+        url: Secret,
+        /// MiniJinja text with `now`, `last_timestamp`, `batch`, `params`.
+        query: String,
+        /// Where the query was read from, for errors.
+        query_origin: String,
+        /// Values for `params`.
+        params: BTreeMap<String, ParamValue>,
+    },
+    /// Files.
+    File {
+        /// A path or glob, resolved against the project folder.
+        path: PathBuf,
+    },
+    /// A program that prints CSV or JSON rows.
+    Command {
+        /// Program and arguments; no shell. `anomstack` is this program.
+        argv: Vec<String>,
+        /// Extra environment for it.
+        env: BTreeMap<String, Secret>,
+        /// Most bytes it may print.
+        max_bytes: usize,
+        /// Folder it runs in.
+        dir: PathBuf,
+    },
+}
+
+impl SourceKind {
+    /// The kind's name in the configuration.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sql { .. } => "sql",
+            Self::File { .. } => "file",
+            Self::Command { .. } => "command",
+        }
+    }
+}
+
+/// A plain value of a parameter table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
+}
+
+/// When each job runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleSpec {
+    /// One trigger a job.
+    pub triggers: BTreeMap<JobKind, Trigger>,
+    /// What happens to slots missed while down.
+    pub missed: Missed,
+    /// Longest random delay of a run.
+    pub jitter: Span,
+}
+
+/// What makes a job due.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trigger {
+    /// Civil times in the batch's zone.
+    Cron(CronExpr),
+    /// A fixed spacing, counted from the epoch; at least one second.
+    Every(Span),
+    /// Whenever another job of the batch has succeeded.
+    After(JobKind),
+    /// Only by hand.
+    Never,
+}
+
+text_enum! {
+    /// What happens to slots missed while the daemon was down.
+    Missed {
+        /// They are left out.
+        Skip = "skip",
+        /// The newest is run.
+        Latest = "latest",
+    }
+}
+
+/// Where the history lives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistorySpec {
+    /// How long points are kept.
+    pub retention: Span,
+}
+
+text_enum! {
+    /// How the values of one bucket become one value.
+    Aggregate {
+        /// Arithmetic mean.
+        Mean = "mean",
+        /// Sum.
+        Sum = "sum",
+        /// Smallest.
+        Min = "min",
+        /// Largest.
+        Max = "max",
+        /// The newest.
+        Last = "last",
+        /// How many there were.
+        Count = "count",
+    }
+}
+
+/// What detectors see, in this order: resample, difference, smooth, lags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureSpec {
+    /// Bucket length; `None` keeps the observations as they came.
+    pub resample: Option<Span>,
+    /// How a bucket becomes a value.
+    pub aggregate: Aggregate,
+    /// Takes `x[t] - x[t-n]`; 0 is off.
+    pub difference: usize,
+    /// Trailing mean of so many values, all present; 0 and 1 are off.
+    pub smooth: usize,
+    /// Adds `x[t-1] … x[t-n]` as columns.
+    pub lags: usize,
+}
+
+/// What models learn from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainSpec {
+    /// How far back.
+    pub window: Span,
+    /// Fewest observations for a model.
+    pub min_points: usize,
+    /// Most observations; the newest are kept.
+    pub max_points: usize,
+    /// Globs over metric names that get no model.
+    pub exclude: Vec<String>,
+    /// Stretches of time that are not learnt from.
+    pub exclude_periods: Vec<ExcludedPeriod>,
+}
+
+/// A stretch of time that is not learnt from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExcludedPeriod {
+    /// Its first instant.
+    pub from: Timestamp,
+    /// The first instant after it.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+text_enum! {
+    /// An algorithm.
+    DetectorKind {
+        /// The default that fits most metrics.
+        Auto = "auto",
+        /// Robust distance from what the time of day and week usually looks like.
+        Seasonal = "seasonal",
+        /// Principal components (Shyu et al. 2003, as in PyOD).
+        Pca = "pca",
+        /// Distance to the k-th nearest neighbour (Ramaswamy et al. 2000, as in PyOD).
+        Knn = "knn",
+    }
+}
+
+/// One model of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectorSpec {
+    /// Which algorithm.
+    pub kind: DetectorKind,
+    /// Its name in artifacts.
+    pub tag: String,
+    /// Its parameters, as written.
+    pub params: BTreeMap<String, ParamValue>,
+}
+
+text_enum! {
+    /// How the scores of several detectors become one.
+    Combine {
+        /// Arithmetic mean.
+        Mean = "mean",
+        /// Largest.
+        Max = "max",
+        /// Smallest.
+        Min = "min",
+        /// Median.
+        Median = "median",
+        /// Geometric mean.
+        Geomean = "geomean",
+    }
+}
+
+/// How scores are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreSpec {
+    /// How several detectors are combined.
+    pub combine: Combine,
+    /// How far back unscored points are looked for.
+    pub window: Span,
+    /// Most points of a metric scored by one run; the newest.
+    pub max_points: usize,
+    /// Globs over metric names that are not scored.
+    pub exclude: Vec<String>,
+}
+
+/// When scores become alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertSpec {
+    /// Whether the batch (or metric) alerts at all.
+    pub enabled: bool,
+    /// The smoothed score at or over which a point counts, in (0, 1].
+    pub threshold: f64,
+    /// Trailing mean over so many scores, fewer at the start; 1 is off.
+    pub smooth: usize,
+    /// Only the newest so many points can alert.
+    pub recent: usize,
+    /// Silence after an alert.
+    pub snooze: Snooze,
+    /// Which side counts, where an expected value is known.
+    pub direction: Direction,
+    /// Least distance from the expected value.
+    pub min_change: MinChange,
+    /// Consecutive hits before it fires; 1 fires at once.
+    pub delay: usize,
+    /// Globs over metric names that never alert.
+    pub exclude: Vec<String>,
+    /// Names of channels.
+    pub channels: Vec<String>,
+}
+
+/// Silence after an alert of the same metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Snooze {
+    /// For so long.
+    Time(Span),
+    /// For so many points.
+    Points(usize),
+}
+
+/// Least distance from the expected value; both must hold. Zero is off.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MinChange {
+    /// In the metric's unit.
+    pub absolute: f64,
+    /// As a share of the expected value's size.
+    pub relative: f64,
+}
+
+/// When silence becomes an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AbsenceSpec {
+    /// Longest time between two observations.
+    pub after: Span,
+}
+
+/// One metric's display and overrides.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MetricSpec {
+    /// A name for people.
+    pub display_name: Option<String>,
+    /// The values' unit.
+    pub unit: Option<String>,
+    /// Labels, added to the batch's.
+    pub tags: BTreeMap<String, String>,
+    /// The batch's alert settings with this metric's on top.
+    pub alert: Option<AlertSpec>,
+}

@@ -1,0 +1,38 @@
+//! Layer 0: the words of the field as types. Pure values that are valid once they exist; no clock,
+//! disk, database or async here.
+
+mod alert;
+mod batch;
+mod cron;
+mod model;
+mod names;
+mod plain;
+mod run;
+mod score;
+mod secret;
+mod series;
+mod system;
+mod time;
+
+pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
+pub use batch::{
+    AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorSpec,
+    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Missed, ParamValue,
+    ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec, Trigger,
+};
+pub use cron::{CronError, CronExpr};
+pub use model::{DetectorCard, ModelCard, ModelQuality, ModelVersion};
+pub use names::{BatchName, MetricName, NameError};
+pub use plain::Plain;
+pub use run::{
+    AlertReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState, ScoreReport,
+    Skipped, TrainReport, UnknownText,
+};
+pub use score::{Band, NoScore, RowScore, ScorePoint};
+pub use secret::Secret;
+pub use series::{Point, Segment, SegmentKind, Series};
+pub use system::{
+    ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, StorageBackend, StorageSpec,
+    SystemSpec,
+};
+pub use time::{Span, TimeError, Timestamp};

@@ -1,0 +1,123 @@
+//! A model version and its card: what `metadata_{timestamp}.json` says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BatchName, MetricName, TimeError, Timestamp};
+
+/// A model's version: the UTC instant of its training as `YYYYMMDDTHHMMSSmmmZ`. Sorts by time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelVersion(String);
+
+impl ModelVersion {
+    /// The version of a model trained at an instant (to the millisecond).
+    pub fn at(instant: Timestamp) -> Self {
+        Self(instant.compact())
+    }
+
+    /// Reads a version.
+    ///
+    /// # Errors
+    /// [`TimeError::Instant`] when the text is not 19 characters of that form.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        let format = "%Y%m%dT%H%M%S%3fZ";
+        match chrono::NaiveDateTime::parse_from_str(text, format) {
+            Ok(_) if text.len() == 19 => Ok(Self(text.to_owned())),
+            _ => Err(TimeError::Instant { text: text.chars().take(64).collect() }),
+        }
+    }
+
+    /// The version's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ModelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ModelVersion {
+    type Error = TimeError;
+    fn try_from(text: String) -> Result<Self, TimeError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ModelVersion> for String {
+    fn from(version: ModelVersion) -> Self {
+        version.0
+    }
+}
+
+/// Everything people want to know of a model without opening it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Whose model it is.
+    pub batch: BatchName,
+    /// Whose model it is.
+    pub metric: MetricName,
+    /// Which training made it.
+    pub version: ModelVersion,
+    /// Hex SHA-256 of the model object.
+    pub sha256: String,
+    /// Bytes of the model object.
+    pub size: u64,
+    /// What is inside, in order.
+    pub detectors: Vec<DetectorCard>,
+    /// First and last observation it saw.
+    pub trained_from: Timestamp,
+    /// First and last observation it saw.
+    pub trained_to: Timestamp,
+    /// Observations it was fitted on.
+    pub rows: u64,
+    /// Hex SHA-256 over the training timestamps and values.
+    pub data_fingerprint: String,
+    /// Figures measured at training.
+    pub quality: ModelQuality,
+    /// Hash of the batch configuration that trained it.
+    pub config_hash: String,
+    /// Version of this program.
+    pub program: String,
+}
+
+/// One detector of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorCard {
+    /// Its tag in the batch file.
+    pub tag: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its parameters as used, defaults included.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Figures measured on the training rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelQuality {
+    /// Share of training rows with a score at or over the batch's threshold.
+    pub in_sample_alert_rate: f64,
+    /// Highest score of a known anomaly put behind the training rows; the self-test asks for it to
+    /// exceed the median training score.
+    pub self_test_score: f64,
+    /// Median score of the training rows.
+    pub median_score: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_sort_as_their_instants_and_refuse_other_text() {
+        let early = ModelVersion::at(Timestamp::parse("2026-01-02T03:04:05.678Z").unwrap());
+        let late = ModelVersion::at(Timestamp::parse("2026-01-02T03:04:05.679Z").unwrap());
+        assert!(early < late);
+        assert_eq!(ModelVersion::parse(early.as_str()).unwrap(), early);
+        assert!(ModelVersion::parse("../../etc/passwd").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! The system's settings: where things live, how it is reached, whom it tells.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Secret, Span,
+    run::{UnknownText, text_enum},
+};
+
+/// `config/anomstack.toml`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemSpec {
+    /// Where artifacts and history live.
+    pub storage: StorageSpec,
+    /// The HTTP server.
+    pub server: ServerSpec,
+    /// Logging.
+    pub log: LogSpec,
+    /// Whom alerts go to, by name.
+    pub channels: BTreeMap<String, ChannelSpec>,
+}
+
+text_enum! {
+    /// Which store holds the objects.
+    StorageBackend {
+        /// A folder on this machine.
+        Local = "local",
+        /// This process's memory; gone when it ends.
+        Memory = "memory",
+    }
+}
+
+/// Where artifacts and history live.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorageSpec {
+    /// Which store.
+    pub backend: StorageBackend,
+    /// The root folder; the catalog (`catalog.db`) lives in it too. Absolute, or as resolved
+    /// against the project folder.
+    pub root: PathBuf,
+    /// Rows read or written at once.
+    pub chunk_size: usize,
+    /// Whether Parquet columns are compressed.
+    pub compression: bool,
+    /// How long a cached remote read may be served unasked.
+    pub cache_ttl: Span,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSpec {
+    /// The address to bind; only loopback without authentication.
+    pub host: IpAddr,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+text_enum! {
+    /// How log lines look.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSpec {
+    /// A `tracing` filter, as in `info,anomstack::jobs=debug`.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// One channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelSpec {
+    /// Its name in `[channels.<name>]`.
+    pub name: String,
+    /// What it speaks.
+    pub kind: ChannelKind,
+}
+
+/// What a channel speaks, with what that needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChannelKind {
+    /// The program's own log.
+    Log,
+    /// One JSON object a line, appended to a file.
+    File {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A signed HTTP POST (Standard Webhooks).
+    Webhook {
+        /// Where to; secret, because such addresses often carry a token.
+        url: Secret,
+        /// Key of the signature, `whsec_` and base64; unsigned without.
+        secret: Option<Secret>,
+        /// Whether private and loopback addresses may be called.
+        allow_private: bool,
+        /// Total time for one attempt.
+        timeout: Span,
+    },
+}
+
+impl ChannelKind {
+    /// The kind's name in the configuration.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::File { .. } => "file",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}

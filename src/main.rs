@@ -1,0 +1,3 @@
+//! The `anomstack` program.
+
+fn main() {}
