@@ -67,7 +67,7 @@ impl Compute {
         });
         match take.await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(panic)) => Err(ComputeError::Panicked { message: panic_text(&panic) }),
+            Ok(Err(panic)) => Err(ComputeError::Panicked { message: panic_text(&*panic) }),
             Err(_) => Err(ComputeError::Ended),
         }
     }
