@@ -1,1 +1,16 @@
-//! (to be written)
+//! From scores to alerts. Pure: the scores, the past and the time come in as arguments, and the
+//! same arguments give the same alerts.
+
+mod absence;
+mod decide;
+mod identity;
+#[cfg(test)]
+mod laws;
+mod policy;
+mod reason;
+mod usual;
+
+pub use absence::absences;
+pub use decide::{Decision, PastAlerts, Scored, Suppression, decide};
+pub use identity::alert_id;
+pub use policy::{Policy, PolicyError, context_rows};

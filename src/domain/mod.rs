@@ -13,6 +13,7 @@ mod secret;
 mod series;
 mod system;
 mod time;
+pub mod words;
 
 pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
 pub use batch::{

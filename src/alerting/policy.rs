@@ -1,0 +1,95 @@
+//! Alert settings made ready: globs compiled once for many metrics.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::usual::EARLIER_POINTS;
+use crate::domain::{AlertSpec, MetricName, Snooze};
+
+/// A batch's (or a metric's own) alert settings, ready to be applied.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The settings.
+    pub spec: AlertSpec,
+    excluded: GlobSet,
+}
+
+impl Policy {
+    /// Compiles the settings.
+    ///
+    /// # Errors
+    /// [`PolicyError`] when a pattern of `exclude` is no glob.
+    pub fn compile(spec: &AlertSpec) -> Result<Self, PolicyError> {
+        let mut globs = GlobSetBuilder::new();
+        for pattern in &spec.exclude {
+            let wrong = |source| PolicyError { pattern: pattern.clone(), source };
+            globs.add(Glob::new(pattern).map_err(wrong)?);
+        }
+        let all = || spec.exclude.join(", ");
+        let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
+        Ok(Self { spec: spec.clone(), excluded })
+    }
+
+    /// Whether the metric never alerts.
+    pub fn excludes(&self, metric: &MetricName) -> bool {
+        self.excluded.is_match(metric.as_str())
+    }
+}
+
+/// A pattern that is no glob.
+#[derive(Debug, thiserror::Error)]
+#[error("read the pattern `{pattern}` of alert.exclude")]
+pub struct PolicyError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub source: globset::Error,
+}
+
+/// How many scored points before the watermark `decide` needs so that judging a stretch of time
+/// in several passes gives the alerts of one pass.
+pub fn context_rows(spec: &AlertSpec) -> usize {
+    let snoozed = match spec.snooze {
+        Snooze::Time(_) => 0,
+        Snooze::Points(n_points) => n_points,
+    };
+    // A hit may need `delay` points, each of which looks back on its own.
+    let look_back = spec.smooth.max(EARLIER_POINTS);
+    look_back.saturating_add(spec.delay).max(snoozed).saturating_add(1)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::{Direction, MinChange, Span};
+
+    /// Settings under which every point at or over 0.9 alerts.
+    pub(crate) fn open() -> AlertSpec {
+        AlertSpec {
+            enabled: true,
+            threshold: 0.9,
+            smooth: 1,
+            recent: usize::MAX,
+            snooze: Snooze::Time(Span::ZERO),
+            direction: Direction::Both,
+            min_change: MinChange::default(),
+            delay: 1,
+            exclude: Vec::new(),
+            channels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_is_no_glob_is_named() {
+        let spec = AlertSpec { exclude: vec!["ok_*".into(), "a[".into()], ..open() };
+        assert_eq!(Policy::compile(&spec).unwrap_err().pattern, "a[");
+    }
+
+    #[test]
+    fn globs_match_whole_names() {
+        let spec = AlertSpec { exclude: vec!["test_*".into(), "x".into()], ..open() };
+        let policy = Policy::compile(&spec).unwrap();
+        let excludes = |name: &str| policy.excludes(&MetricName::parse(name).unwrap());
+        assert!(excludes("test_orders") && excludes("x") && excludes("test_a/b"));
+        assert!(!excludes("latest_orders") && !excludes("xy"));
+    }
+}

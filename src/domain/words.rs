@@ -1,0 +1,121 @@
+//! Numbers and foreign texts as people read them: in reasons, messages, tables and pages.
+
+/// Longest foreign text on one line, in characters.
+const MAX_SHOWN: usize = 120;
+
+/// Four significant digits, thousands marked, whole numbers whole; the very large and very small
+/// in e-notation.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "no number".to_owned();
+    }
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-4..1e15).contains(&size) {
+        let text = format!("{value:.3e}");
+        return match text.split_once('e') {
+            Some((digits, power)) => format!("{}e{power}", trimmed(digits)),
+            None => text,
+        };
+    }
+    let magnitude = size.log10().floor() as i32;
+    let n_decimals = usize::try_from(3 - magnitude).unwrap_or(0);
+    let text = format!("{value:.n_decimals$}");
+    match text.split_once('.') {
+        Some((whole, _)) => {
+            let decimals = &trimmed(&text)[whole.len()..];
+            format!("{}{decimals}", with_thousands(whole))
+        }
+        None => with_thousands(&text),
+    }
+}
+
+/// A count with its thousands marked.
+pub fn count(n: u64) -> String {
+    with_thousands(&n.to_string())
+}
+
+/// A text from outside on one line: control, direction-changing and invisible characters are
+/// written as escapes, and a long one is cut.
+pub fn shown(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(MAX_SHOWN * 4));
+    for (n, character) in text.chars().enumerate() {
+        if n == MAX_SHOWN {
+            line.push('…');
+            break;
+        }
+        if character.is_control() || is_invisible(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Characters that change the order or the look of their neighbours without being seen.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
+fn with_thousands(whole: &str) -> String {
+    let (sign, digits) = match whole.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", whole),
+    };
+    let mut text = String::from(sign);
+    for (n, digit) in digits.chars().enumerate() {
+        if 0 < n && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_like_a_person_wrote_them() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (812.0, "812"),
+            (1_150.0, "1,150"),
+            (1_150.4, "1,150"),
+            (-1_234_567.8, "-1,234,568"),
+            (999.96, "1,000"),
+            (0.034_21, "0.03421"),
+            (12.5, "12.5"),
+            (0.1, "0.1"),
+            (3.000_01, "3"),
+            (1e15, "1e15"),
+            (-1.234_56e300, "-1.235e300"),
+            (1.5e-9, "1.5e-9"),
+            (f64::NAN, "no number"),
+            (f64::INFINITY, "no number"),
+        ] {
+            assert_eq!(number(value), expected, "{value:?}");
+        }
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn foreign_text_stays_on_one_line_and_cannot_hide_or_colour_anything() {
+        assert_eq!(shown("two\nlines\u{1b}[31m"), "two\\nlines\\u{1b}[31m");
+        assert_eq!(shown("a\u{202e}b\u{200b}c"), "a\\u{202e}b\\u{200b}c");
+        assert_eq!(shown("🚀 größe"), "🚀 größe");
+        assert_eq!(shown(&"x".repeat(300)).chars().count(), 121);
+    }
+}
