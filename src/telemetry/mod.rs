@@ -1,1 +1,9 @@
-//! (to be written)
+//! What the program says about itself: log lines, Prometheus metrics, readiness.
+
+mod logging;
+mod metrics;
+mod readiness;
+
+pub use logging::{LoggingError, init_logging};
+pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
+pub use readiness::Readiness;

@@ -1,0 +1,36 @@
+//! What one client may cost the server.
+
+use std::time::Duration;
+
+/// Longest waits and largest sizes; the defaults are for production, tests use shorter ones.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For the whole head of a request, and for the silence between two requests.
+    pub head: Duration,
+    /// From the end of the head to the answer.
+    pub answer: Duration,
+    /// For the client to take the next bytes of an answer.
+    pub write: Duration,
+    /// For open connections to finish once the server stops.
+    pub stop: Duration,
+    /// Open connections; further ones are closed at once.
+    pub max_connections: usize,
+    /// Bytes of a request's head.
+    pub max_head_bytes: usize,
+    /// Bytes of a request's body.
+    pub max_body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            stop: Duration::from_secs(5),
+            max_connections: 512,
+            max_head_bytes: 32 * 1024,
+            max_body_bytes: 1024 * 1024,
+        }
+    }
+}

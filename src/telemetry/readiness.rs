@@ -1,0 +1,28 @@
+//! Whether the program can do its work right now, and if not, why.
+
+use serde::Serialize;
+
+/// What keeps the program from being ready; the owner of the daemon publishes it on a watch
+/// channel, `/readyz` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// One line per thing that is missing; ready when there is none.
+    pub reasons: Vec<String>,
+}
+
+impl Readiness {
+    /// Nothing is missing.
+    pub const fn ready() -> Self {
+        Self { reasons: Vec::new() }
+    }
+
+    /// Not ready, for one reason.
+    pub fn waiting(reason: &str) -> Self {
+        Self { reasons: vec![reason.to_owned()] }
+    }
+
+    /// Whether nothing is missing.
+    pub const fn is_ready(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
