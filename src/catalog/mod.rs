@@ -115,3 +115,6 @@ impl DerefMut for Tx {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,11 @@ async fn schema(writer: &SqlitePool) -> Result<i64, CatalogError> {
 }
 
 /// Copies the catalog to `catalog.db.before-<version>`, durably, under its name only when whole.
-async fn copy(writer: &SqlitePool, path: &Path, version: i64) -> Result<(), CatalogError> {
+pub(super) async fn copy(
+    writer: &SqlitePool,
+    path: &Path,
+    version: i64,
+) -> Result<(), CatalogError> {
     let target = beside(path, &format!(".before-{version}"));
     let partial = beside(path, &format!(".before-{version}.partial"));
     let io = |source| CatalogError::Prepare { path: target.clone(), source };
