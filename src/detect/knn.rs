@@ -51,7 +51,7 @@ pub(super) fn fit(matrix: &Matrix, params: KnnParams) -> Result<Knn, NoScore> {
 impl Knn {
     /// PyOD's decision values of the training rows: no row is its own neighbour.
     pub(super) fn training_decisions(&self) -> Vec<f64> {
-        let search = self.search(self.rows.len() / self.n_columns);
+        let search = self.search();
         let mut distances = Vec::new();
         let decide = |row: &[f64]| {
             search.nearest(row, self.params.n_neighbors + 1, &mut distances);
@@ -72,9 +72,9 @@ impl Knn {
         self.reduce(distances)
     }
 
-    /// Gets ready for so many new rows.
-    pub(super) fn search(&self, n_queries: usize) -> Search<'_> {
-        Search::new(&self.rows, self.n_columns, n_queries)
+    /// The training rows made ready for being searched.
+    pub(super) fn search(&self) -> Search<'_> {
+        Search::new(&self.rows, self.n_columns)
     }
 
     /// `distances` is sorted and never empty.
@@ -87,7 +87,7 @@ impl Knn {
     }
 
     pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let search = self.search(rows.len());
+        let search = self.search();
         let mut distances = Vec::new();
         let mut columns = vec![0.0; frame.n_columns()];
         rows.map(|row| {
@@ -96,6 +96,12 @@ impl Knn {
             })
         })
         .collect()
+    }
+
+    /// How decision values become scores.
+    #[cfg(test)]
+    pub(super) fn scaling(&self) -> Scaling {
+        self.scaling
     }
 
     pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
@@ -195,7 +201,7 @@ mod tests {
     fn check(method: KnnMethod, expected_training: f64, expected_new: f64) {
         let model = fit(&matrix(&[0.0, 1.0, 3.0, 7.0, 7.0], 1), params(method)).unwrap();
         assert_eq!(model.training_decisions()[1], expected_training);
-        assert_eq!(model.decision(&model.search(1), &[1.0], &mut Vec::new()), expected_new);
+        assert_eq!(model.decision(&model.search(), &[1.0], &mut Vec::new()), expected_new);
     }
 
     #[test]

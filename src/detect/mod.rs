@@ -115,3 +115,5 @@ impl Fitted {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod golden;

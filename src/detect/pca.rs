@@ -101,6 +101,12 @@ impl Pca {
         components.zip(&self.weights).map(|(component, weight)| distance(component) / weight).sum()
     }
 
+    /// How decision values become scores.
+    #[cfg(test)]
+    pub(super) fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
     pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
         let PcaParams { contamination, n_selected_components, weighted, standardization } =
             self.params;
