@@ -1,0 +1,1 @@
+//! What the seasonal detector finds and leaves alone.
