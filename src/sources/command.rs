@@ -48,14 +48,12 @@ impl Call<'_> {
 pub(super) async fn run(call: &Call<'_>, own: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |source| SourceError::Start { program: call.name().to_owned(), source };
     let mut child = start(call, own).map_err(failed)?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let read = tokio::try_join!(capped(stdout, call.max_bytes), tail(stderr));
-    let (stdout, stderr) = read.map_err(failed)?;
-    let Some(stdout) = stdout else {
-        child.kill().await.map_err(failed)?;
-        let place = format!("the output of `{}`", call.name());
-        return Err(SourceError::TooManyBytes { place, max_bytes: call.max_bytes as u64 });
-    };
+    let stdout = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+    let stderr = child.stderr.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+    // Together, as a program that fills one pipe waits for it to be read; and the first failure
+    // ends both, as a program that prints too much would not end by itself.
+    let said = async { tail(stderr).await.map_err(failed) };
+    let (stdout, stderr) = tokio::try_join!(capped(stdout, call), said)?;
     let status = child.wait().await.map_err(failed)?;
     if status.success() {
         return Ok(stdout);
@@ -81,19 +79,22 @@ fn start(call: &Call<'_>, own: &Path) -> io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-/// All of a stream, or `None` when there is more than the limit.
-async fn capped(stream: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<Option<Vec<u8>>> {
+/// All of a stream, while it keeps within the call's limit.
+async fn capped(stream: impl AsyncRead + Unpin, call: &Call<'_>) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        stream.take(max as u64 + 1).read_to_end(&mut bytes).await?;
+    let mut limited = stream.take(call.max_bytes as u64 + 1);
+    let failed = |source| SourceError::Start { program: call.name().to_owned(), source };
+    limited.read_to_end(&mut bytes).await.map_err(failed)?;
+    if bytes.len() <= call.max_bytes {
+        return Ok(bytes);
     }
-    Ok((bytes.len() <= max).then_some(bytes))
+    let place = format!("the output of `{}`", call.name());
+    Err(SourceError::TooManyBytes { place, max_bytes: call.max_bytes as u64 })
 }
 
 /// The last bytes of a stream.
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+async fn tail(mut stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
-    let Some(mut stream) = stream else { return Ok(kept) };
     let mut chunk = [0; 4_096];
     loop {
         let n_bytes = stream.read(&mut chunk).await?;

@@ -9,11 +9,15 @@ mod command;
 
 mod error;
 mod file;
+pub mod host;
 
 mod intake;
 mod rows;
 mod sql;
 mod template;
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -26,13 +26,15 @@ pub(super) fn render(
     ctx: &ReadContext<'_>,
 ) -> Result<String, SourceError> {
     let last = ctx.last_timestamp.map(|at| at - spec.lateness);
+    let params: BTreeMap<&str, Value> =
+        params.iter().map(|(name, param)| (name.as_str(), value(param))).collect();
     let variables = context! {
         now => ctx.now.to_string(),
         now_unix => ctx.now.secs(),
         last_timestamp => last.map(|at| at.to_string()),
         last_timestamp_unix => last.map(Timestamp::secs),
         batch => context! { name => ctx.batch.name.as_str(), tags => ctx.batch.tags.clone() },
-        params => params.iter().map(|(k, v)| (k.as_str(), value(v))).collect::<Value>(),
+        params => Value::from(params),
     };
     render_with(template, variables).map_err(|(line, message)| SourceError::Template {
         origin: origin.to_owned(),
@@ -91,6 +93,9 @@ fn literal(value: &Value) -> Result<String, minijinja::Error> {
     if value.is_number() || matches!(value.kind(), minijinja::value::ValueKind::Bool) {
         return Ok(value.to_string());
     }
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
     let wrong = |message| minijinja::Error::new(ErrorKind::InvalidOperation, message);
     let text = value.as_str().ok_or_else(|| wrong("only a plain value can be an SQL literal"))?;
     if text.contains('\0') {
@@ -143,6 +148,7 @@ mod tests {
     fn a_template_reaches_nothing_outside_itself() {
         check("\n{{ missing }}", "Some(2) undefined value");
         check("{{ params.missing }}", "Some(1) undefined value");
+        check("{{ params.missing | sql }}", "Some(1) undefined value");
         check("{% include '/etc/passwd' %}", "Some(1) template not found");
         check("{% import 'x' as x %}", "Some(1) template not found");
         check("{{ env('HOME') }}", "Some(1) unknown function");
