@@ -1,0 +1,172 @@
+//! Table `alerts`: every alert ever raised, once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{
+    Connection,
+    error::{CatalogError, Doing as _},
+};
+use crate::domain::{Alert, AlertId, AlertKind, Band, BatchName, MetricName, RunId, Timestamp};
+
+/// A stored alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertRow {
+    /// What it says.
+    #[serde(flatten)]
+    pub alert: Alert,
+    /// When it was raised.
+    pub raised_at: Timestamp,
+    /// By which run.
+    pub run: RunId,
+}
+
+impl FromRow<'_, SqliteRow> for AlertRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let expected: Option<f64> = row.try_get("expected")?;
+        let band = match (expected, row.try_get("lower")?, row.try_get("upper")?) {
+            (Some(expected), Some(lower), Some(upper)) => Some(Band { expected, lower, upper }),
+            _ => None,
+        };
+        let alert = Alert {
+            id: row.try_get("id")?,
+            batch: row.try_get("batch")?,
+            metric: row.try_get("metric")?,
+            kind: row.try_get("kind")?,
+            severity: row.try_get("severity")?,
+            at: row.try_get("at")?,
+            since: row.try_get("since")?,
+            value: row.try_get("value")?,
+            band,
+            score: row.try_get("score")?,
+            threshold: row.try_get("threshold")?,
+            model: row.try_get("model")?,
+            reason: row.try_get("reason")?,
+        };
+        Ok(Self { alert, raised_at: row.try_get("raised_at")?, run: row.try_get("run")? })
+    }
+}
+
+/// Which alerts to list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertFilter {
+    /// Only of this batch.
+    pub batch: Option<BatchName>,
+    /// Only of this metric.
+    pub metric: Option<MetricName>,
+    /// Only about observations from this instant on.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u32,
+    /// After leaving out so many.
+    pub offset: u32,
+}
+
+impl Default for AlertFilter {
+    fn default() -> Self {
+        Self { batch: None, metric: None, since: None, limit: 50, offset: 0 }
+    }
+}
+
+/// Stores an alert; `false` when it is known already, which changes nothing.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn insert(
+    conn: &mut Connection,
+    alert: &Alert,
+    run: RunId,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let inserted = sqlx::query(
+        "INSERT INTO alerts (id, batch, metric, kind, severity, at, since, value, expected, lower,
+                             upper, score, threshold, model, reason, raised_at, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(&alert.id)
+    .bind(&alert.batch)
+    .bind(&alert.metric)
+    .bind(alert.kind)
+    .bind(alert.severity)
+    .bind(alert.at)
+    .bind(alert.since)
+    .bind(alert.value)
+    .bind(alert.band.map(|band| band.expected))
+    .bind(alert.band.map(|band| band.lower))
+    .bind(alert.band.map(|band| band.upper))
+    .bind(alert.score)
+    .bind(alert.threshold)
+    .bind(&alert.model)
+    .bind(&alert.reason)
+    .bind(now)
+    .bind(run)
+    .execute(conn)
+    .await
+    .doing("store an alert")?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// One alert.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn get(conn: &mut Connection, id: &AlertId) -> Result<Option<AlertRow>, CatalogError> {
+    sqlx::query_as(
+        "SELECT id, batch, metric, kind, severity, at, since, value, expected, lower, upper, score,
+                threshold, model, reason, raised_at, run
+         FROM alerts WHERE id = ?1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+    .doing("read an alert")
+}
+
+/// Alerts, those about the newest observations first.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn list(
+    conn: &mut Connection,
+    filter: &AlertFilter,
+) -> Result<Vec<AlertRow>, CatalogError> {
+    sqlx::query_as(
+        "SELECT id, batch, metric, kind, severity, at, since, value, expected, lower, upper, score,
+                threshold, model, reason, raised_at, run
+         FROM alerts
+         WHERE (?1 IS NULL OR batch = ?1) AND (?2 IS NULL OR metric = ?2) AND (?3 IS NULL OR ?3 <= at)
+         ORDER BY at DESC, id LIMIT ?4 OFFSET ?5",
+    )
+    .bind(&filter.batch)
+    .bind(&filter.metric)
+    .bind(filter.since)
+    .bind(filter.limit)
+    .bind(filter.offset)
+    .fetch_all(conn)
+    .await
+    .doing("list alerts")
+}
+
+/// For each metric of a batch that ever had an alert of a kind, the observation of the newest.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn last_fired(
+    conn: &mut Connection,
+    batch: &BatchName,
+    kind: AlertKind,
+) -> Result<BTreeMap<MetricName, Timestamp>, CatalogError> {
+    let rows: Vec<(MetricName, Timestamp)> = sqlx::query_as(
+        "SELECT metric, MAX(at) FROM alerts WHERE batch = ?1 AND kind = ?2
+         GROUP BY metric ORDER BY metric",
+    )
+    .bind(batch)
+    .bind(kind)
+    .fetch_all(conn)
+    .await
+    .doing("find the newest alerts of a batch")?;
+    Ok(rows.into_iter().collect())
+}

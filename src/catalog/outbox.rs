@@ -1,0 +1,272 @@
+//! Table `outbox`: who is still to be told of which alert. A row is made in the transaction of its
+//! alert, so no crash can lose it; a repeat carries the same key, so the other side can tell.
+
+use serde::Serialize;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{
+    Connection,
+    codec::{stored_words, uncount},
+    error::{CatalogError, Doing as _},
+};
+use crate::domain::{AlertId, Span, Timestamp};
+
+/// How long a send may take before the row is due again; longer than any channel's time-out.
+const SENDING_LEASE: Span = Span::secs(120);
+
+stored_words! {
+    /// Where a delivery is in its life.
+    DeliveryState {
+        /// Waits for its time.
+        Pending = "pending",
+        /// Is being sent, under a lease.
+        Sending = "sending",
+        /// The channel took it.
+        Sent = "sent",
+        /// Given up; listed for people.
+        Dead = "dead",
+    }
+}
+
+/// An alert on its way to a channel.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Which alert.
+    pub alert_id: AlertId,
+    /// To which channel.
+    pub channel: String,
+    /// Attempts that failed before this one.
+    pub attempts: u32,
+    /// The same on every repeat.
+    pub idem_key: String,
+    /// When the alert was first to be sent.
+    pub first_at: Timestamp,
+    /// Which claim of the row this is.
+    pub epoch: i64,
+}
+
+impl FromRow<'_, SqliteRow> for Delivery {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            alert_id: row.try_get("alert")?,
+            channel: row.try_get("channel")?,
+            attempts: row.try_get("attempts")?,
+            idem_key: row.try_get("idem_key")?,
+            first_at: row.try_get("first_at")?,
+            epoch: row.try_get("epoch")?,
+        })
+    }
+}
+
+/// Why a delivery did not succeed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Refusal {
+    /// The channel's status code, where it has one.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// Puts an alert in the outbox of a channel; `false` when it is there already.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn enqueue(
+    conn: &mut Connection,
+    alert: &AlertId,
+    channel: &str,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let queued = sqlx::query(
+        "INSERT INTO outbox (alert, channel, state, next_at, idem_key, first_at)
+         VALUES (?1, ?2, 'pending', ?3, ?1 || '.' || ?2, ?3)
+         ON CONFLICT (alert, channel) DO NOTHING",
+    )
+    .bind(alert)
+    .bind(channel)
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("put an alert in the outbox")?;
+    Ok(queued.rows_affected() == 1)
+}
+
+/// Takes the deliveries that are due, those waiting longest first, and marks them as being sent.
+/// One whose sender never came back is due again.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn due(
+    conn: &mut Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Delivery>, CatalogError> {
+    let mut taken: Vec<Delivery> = sqlx::query_as(
+        "UPDATE outbox SET state = 'sending', lease_until = ?2, epoch = epoch + 1
+         WHERE (alert, channel) IN (
+             SELECT alert, channel FROM outbox
+             WHERE (state = 'pending' AND next_at <= ?1) OR (state = 'sending' AND lease_until <= ?1)
+             ORDER BY next_at, alert, channel LIMIT ?3)
+         RETURNING alert, channel, attempts, idem_key, first_at, epoch",
+    )
+    .bind(now)
+    .bind(now + SENDING_LEASE)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .doing("take due deliveries")?;
+    taken.sort_by(|a, b| (a.first_at, &a.alert_id).cmp(&(b.first_at, &b.alert_id)));
+    Ok(taken)
+}
+
+/// Whether anything is waiting to be sent now, without taking it.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn has_due(conn: &mut Connection, now: Timestamp) -> Result<bool, CatalogError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM outbox
+                        WHERE state IN ('pending', 'sending')
+                          AND ((state = 'pending' AND next_at <= ?1)
+                               OR (state = 'sending' AND lease_until <= ?1)))",
+    )
+    .bind(now)
+    .fetch_one(conn)
+    .await
+    .doing("look for due deliveries")
+}
+
+/// Notes that the channel took it; `false` when somebody else has the delivery by now.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn sent(
+    conn: &mut Connection,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE outbox SET state = 'sent', lease_until = NULL, ended_at = ?4, last_error = NULL,
+                attempts = attempts + 1
+         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+    )
+    .bind(&delivery.alert_id)
+    .bind(&delivery.channel)
+    .bind(delivery.epoch)
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("note a delivery as sent")?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Notes a failed attempt and when to try again.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn retry(
+    conn: &mut Connection,
+    delivery: &Delivery,
+    next_at: Timestamp,
+    refusal: &Refusal,
+) -> Result<bool, CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE outbox SET state = 'pending', lease_until = NULL, attempts = attempts + 1,
+                next_at = ?4, last_status = ?5, last_error = ?6
+         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+    )
+    .bind(&delivery.alert_id)
+    .bind(&delivery.channel)
+    .bind(delivery.epoch)
+    .bind(next_at)
+    .bind(refusal.status)
+    .bind(&refusal.error)
+    .execute(conn)
+    .await
+    .doing("note a failed delivery")?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Puts a delivery off without counting an attempt: the channel asked for patience, or the process
+/// is ending.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn postpone(
+    conn: &mut Connection,
+    delivery: &Delivery,
+    next_at: Timestamp,
+) -> Result<bool, CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE outbox SET state = 'pending', lease_until = NULL, next_at = ?4
+         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+    )
+    .bind(&delivery.alert_id)
+    .bind(&delivery.channel)
+    .bind(delivery.epoch)
+    .bind(next_at)
+    .execute(conn)
+    .await
+    .doing("put a delivery off")?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Gives a delivery up.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn dead(
+    conn: &mut Connection,
+    delivery: &Delivery,
+    refusal: &Refusal,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE outbox SET state = 'dead', lease_until = NULL, attempts = attempts + 1,
+                ended_at = ?4, last_status = ?5, last_error = ?6
+         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+    )
+    .bind(&delivery.alert_id)
+    .bind(&delivery.channel)
+    .bind(delivery.epoch)
+    .bind(now)
+    .bind(refusal.status)
+    .bind(&refusal.error)
+    .execute(conn)
+    .await
+    .doing("give a delivery up")?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Makes deliveries due again whose sender is gone; gives their number. At start-up only.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn void_leases(conn: &mut Connection, now: Timestamp) -> Result<u64, CatalogError> {
+    let voided = sqlx::query(
+        "UPDATE outbox SET state = 'pending', lease_until = NULL, next_at = ?1
+         WHERE state = 'sending'",
+    )
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("take deliveries back from senders that are gone")?;
+    Ok(voided.rows_affected())
+}
+
+/// How many deliveries of each channel are in each state.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn counts(
+    conn: &mut Connection,
+) -> Result<Vec<(String, DeliveryState, u64)>, CatalogError> {
+    let rows: Vec<(String, DeliveryState, i64)> = sqlx::query_as(
+        "SELECT channel, state, COUNT(*) FROM outbox
+         GROUP BY channel, state ORDER BY channel, state",
+    )
+    .fetch_all(conn)
+    .await
+    .doing("count deliveries")?;
+    Ok(rows.into_iter().map(|(channel, state, n)| (channel, state, uncount(n))).collect())
+}

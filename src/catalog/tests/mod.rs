@@ -1,0 +1,197 @@
+//! The catalog on real files; here what the other tests share, and opening.
+
+mod runs_live;
+mod tables;
+
+use std::path::Path;
+
+use super::{
+    alerts, configs, metrics, models,
+    models::{Damage, ModelRow, ModelState},
+    outbox, run_log, runs,
+    runs::{Claim, Failure, Lease, NewRun, RunCause, RunFilter, Voided},
+    segments, watermarks, *,
+};
+use crate::domain::{
+    Alert, AlertId, AlertKind, Band, BatchName, IngestReport, JobKind, MetricName, ModelVersion,
+    NoScore, RunId, RunReport, RunState, ScorePoint, Segment, SegmentKind, Severity, Skipped, Span,
+    Timestamp,
+};
+
+const LEASE: Lease<'_> = Lease { worker: "here", length: Span::secs(30) };
+
+struct Fixture {
+    catalog: Catalog,
+    folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(&folder.path().join("catalog.db")).await.unwrap();
+    Fixture { catalog, folder }
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs).unwrap()
+}
+
+fn batch(name: &str) -> BatchName {
+    BatchName::parse(name).unwrap()
+}
+
+fn metric(name: &str) -> MetricName {
+    MetricName::parse(name).unwrap()
+}
+
+fn new_run(name: &str, job: JobKind, secs: i64) -> NewRun {
+    NewRun {
+        batch: batch(name),
+        job,
+        slot: at(secs),
+        cause: RunCause::Schedule,
+        due: at(secs),
+        config_hash: "c0ffee".into(),
+    }
+}
+
+fn report() -> RunReport {
+    RunReport::Ingest(IngestReport { rows_read: 3, rows_stored: 2, ..IngestReport::default() })
+}
+
+async fn materialise(catalog: &Catalog, new: &NewRun) -> Option<RunId> {
+    let mut tx = catalog.begin().await.unwrap();
+    let run = runs::materialise(&mut tx, new, new.slot).await.unwrap();
+    tx.commit().await.unwrap();
+    run
+}
+
+async fn claim(catalog: &Catalog, now: Timestamp) -> Option<Claim> {
+    let mut tx = catalog.begin().await.unwrap();
+    let claim = runs::claim(&mut tx, now, LEASE).await.unwrap();
+    tx.commit().await.unwrap();
+    claim
+}
+
+async fn state(catalog: &Catalog, run: RunId) -> (RunState, i64, i64) {
+    let row = runs::get(&mut catalog.reader().await.unwrap(), run).await.unwrap().unwrap();
+    (row.state, row.attempt, row.crash_count)
+}
+
+async fn sql(path: &Path, statement: &'static str) -> Result<(), sqlx::Error> {
+    use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut conn = SqliteConnection::connect_with(&options).await?;
+    sqlx::query(statement).execute(&mut conn).await?;
+    conn.close().await
+}
+
+#[tokio::test]
+async fn a_transaction_dropped_before_its_commit_leaves_nothing() {
+    let Fixture { catalog, folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    let new = new_run("shop", JobKind::Ingest, 0);
+    let run = runs::materialise(&mut tx, &new, at(0)).await.unwrap().unwrap();
+    let claimed = runs::claim_one(&mut tx, run, at(0), LEASE).await.unwrap().unwrap();
+    segments::insert(&mut tx, &segment("a"), claimed.run).await.unwrap();
+    models::register(&mut tx, &model(1), run).await.unwrap();
+    assert!(alerts::insert(&mut tx, &alert("x"), run, at(0)).await.unwrap());
+    outbox::enqueue(&mut tx, &AlertId("x".into()), "log", at(0)).await.unwrap();
+    watermarks::set(&mut tx, &new.batch, "ingest", at(0)).await.unwrap();
+    drop(tx);
+    catalog.close().await.unwrap();
+
+    let catalog = Catalog::open(&folder.path().join("catalog.db")).await.unwrap();
+    let mut conn = catalog.reader().await.unwrap();
+    assert_eq!(runs::list(&mut conn, &RunFilter::default()).await.unwrap(), []);
+    assert_eq!(segments::known_keys(&mut conn).await.unwrap(), Vec::<String>::new());
+    assert!(!models::has_any(&mut conn, &new.batch).await.unwrap());
+    assert_eq!(alerts::get(&mut conn, &AlertId("x".into())).await.unwrap(), None);
+    assert_eq!(outbox::counts(&mut conn).await.unwrap(), []);
+    assert_eq!(watermarks::get(&mut conn, &new.batch, "ingest").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut conn = catalog.reader().await.unwrap();
+    let refused = runs::materialise(&mut conn, &new_run("a", JobKind::Train, 0), at(0)).await;
+    assert!(matches!(refused, Err(CatalogError::Query { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_catalog_of_a_newer_program_and_a_damaged_one_are_refused() {
+    let Fixture { catalog, folder } = fixture().await;
+    let path = folder.path().join("catalog.db");
+    catalog.close().await.unwrap();
+    sql(&path, "UPDATE _sqlx_migrations SET version = 9000 WHERE version = 1").await.unwrap();
+    let refused = Catalog::open(&path).await.unwrap_err();
+    assert!(matches!(refused, CatalogError::Newer { found: 9000, known: 1, .. }), "{refused}");
+
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "this is no database ".repeat(500)).unwrap();
+    let refused = Catalog::open(&text).await.unwrap_err();
+    assert!(matches!(refused, CatalogError::Damaged { .. } | CatalogError::Open { .. }));
+}
+
+#[tokio::test]
+async fn a_catalog_of_an_older_program_is_copied_before_it_is_migrated() {
+    let Fixture { catalog, folder } = fixture().await;
+    let path = folder.path().join("catalog.db");
+    materialise(&catalog, &new_run("shop", JobKind::Ingest, 0)).await;
+    open::copy(&catalog.writer, &path, 1).await.unwrap();
+    open::copy(&catalog.writer, &path, 1).await.unwrap();
+    let copy = Catalog::open(&folder.path().join("catalog.db.before-1")).await.unwrap();
+    let mut conn = copy.reader().await.unwrap();
+    assert_eq!(runs::list(&mut conn, &RunFilter::default()).await.unwrap().len(), 1);
+    assert!(!folder.path().join("catalog.db.before-1.partial").exists());
+}
+
+fn segment(key: &str) -> Segment {
+    Segment {
+        id: 0,
+        batch: batch("shop"),
+        kind: SegmentKind::Points,
+        key: key.into(),
+        min_at: at(0),
+        max_at: at(10),
+        n_rows: 5,
+        size: 100,
+        sha256: "a".repeat(64),
+    }
+}
+
+fn model(day: i64) -> ModelRow {
+    let trained_at = at(day * 86_400);
+    ModelRow {
+        batch: batch("shop"),
+        metric: metric("../../x 🚀"),
+        version: ModelVersion::at(trained_at),
+        model_key: format!("models/{day}.pkl"),
+        metadata_key: format!("models/{day}.json"),
+        sha256: "b".repeat(64),
+        size: 10,
+        trained_at,
+        rows: 90,
+        detectors: vec!["pca".into(), "knn".into()],
+        state: ModelState::Verified,
+        reason: None,
+    }
+}
+
+fn alert(id: &str) -> Alert {
+    Alert {
+        id: AlertId(id.into()),
+        batch: batch("shop"),
+        metric: metric("orders"),
+        kind: AlertKind::Anomaly,
+        severity: Severity::Warning,
+        at: at(5),
+        since: at(4),
+        value: Some(9.5),
+        band: Some(Band { expected: 5.0, lower: 4.0, upper: 6.0 }),
+        score: Some(0.99),
+        threshold: Some(0.9),
+        model: Some(model(1).version),
+        reason: "far above".into(),
+    }
+}
