@@ -29,10 +29,7 @@ impl Failure {
     /// A fault of ours: the cause goes to the log, not to the asker.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!("cannot answer a request: {}", chain(error));
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "something went wrong here; the log says what",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here; the log says what")
     }
 
     /// A stable word for programs.

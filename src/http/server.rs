@@ -134,7 +134,8 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let never = || std::future::pending::<&'static str>();
-        let router = Router::new().route("/", get(|| async { "hello" })).route("/never", get(never));
+        let router =
+            Router::new().route("/", get(|| async { "hello" })).route("/never", get(never));
         let mut tasks = JoinSet::new();
         tasks.spawn(run(listener, router, limits, stop.clone()));
         Running { addr, stop, tasks }
@@ -186,7 +187,8 @@ mod tests {
     #[tokio::test]
     async fn an_endless_head_is_refused() {
         let server = start(short()).await;
-        let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(33_000));
+        let head =
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(33_000));
         let received = exchange(server.addr, head.as_bytes()).await;
         assert!(received.starts_with("HTTP/1.1 431"), "{received}");
     }

@@ -86,31 +86,30 @@ impl Scale {
             .find(|step| rough <= *step)
             .unwrap_or(rough);
         let first = (self.low / step).ceil();
+        let size = self.low.abs().max(self.high.abs());
         (0..=target * 2)
             .map(|n| (first + n as f64) * step)
             .take_while(|value| *value <= self.high)
-            .map(|value| (value, tick_label(value, step)))
+            .map(|value| (value, tick_label(value, step, size)))
             .collect()
     }
 }
 
-/// A round value as short as its neighbours allow: `250`, `1.5k`, `0.02`.
-fn tick_label(value: f64, step: f64) -> String {
-    let size = value.abs().max(step);
-    if step < 1e-6 || 1e15 <= size {
-        return words::number(value);
-    }
-    let (unit, name) = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
-        .into_iter()
-        .find(|(unit, _)| *unit <= step || 10.0 * unit <= size && *unit <= step * 1e3)
-        .unwrap_or((1.0, ""));
-    let in_unit = step / unit;
-    let n_decimals = (0..6).find(|n| is_whole(in_unit * 10_f64.powi(*n))).unwrap_or(6);
-    let n_decimals = usize::try_from(n_decimals).unwrap_or(0);
+/// A round value as short as its neighbours allow: `250`, `15k`, `0.02`. `size` is the largest
+/// value of the axis, so that all its labels share a unit.
+fn tick_label(value: f64, step: f64, size: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    format!("{:.n_decimals$}{name}", value / unit)
+    if step < 1e-6 || 1e15 <= size {
+        return words::number(value);
+    }
+    let units = [(1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")];
+    let (_, unit, name) =
+        units.into_iter().find(|(least, _, _)| *least <= size).unwrap_or((0.0, 1.0, ""));
+    let in_unit = step / unit;
+    let n_decimals = (0_u8..9).find(|n| is_whole(in_unit * 10_f64.powi((*n).into()))).unwrap_or(9);
+    format!("{:.*}{name}", usize::from(n_decimals), value / unit)
 }
 
 fn is_whole(number: f64) -> bool {
@@ -243,11 +242,16 @@ mod tests {
     #[test]
     fn value_labels_are_round_and_short() {
         check_ticks(0.0, 1.0, &["0", "0.5", "1.0"]);
+        check_ticks(0.0, 4_000.0, &["0", "1000", "2000", "3000", "4000"]);
         check_ticks(3.0, 98.0, &["50"]);
         check_ticks(-10.0, 10.0, &["-10", "-5", "0", "5", "10"]);
         check_ticks(0.0, 20_000.0, &["0", "5k", "10k", "15k", "20k"]);
         check_ticks(0.0, 2e9, &["0", "0.5G", "1.0G", "1.5G", "2.0G"]);
-        check_ticks(0.000_01, 0.000_03, &["0.000010", "0.000015", "0.000020", "0.000025", "0.000030"]);
+        check_ticks(
+            0.000_01,
+            0.000_03,
+            &["0.000010", "0.000015", "0.000020", "0.000025", "0.000030"],
+        );
     }
 
     #[test]

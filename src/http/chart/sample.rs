@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn a_line_breaks_where_points_are_missing_and_only_there() {
         let dots: Vec<Dot> = [0, 60, 120, 300, 360].iter().map(|s| (at(*s), 1.0)).collect();
-        let lengths: Vec<usize> = unbroken(&dots, |dot| dot.0).iter().map(|run| run.len()).collect();
+        let lengths: Vec<usize> =
+            unbroken(&dots, |dot| dot.0).iter().map(|run| run.len()).collect();
         assert_eq!(lengths, [3, 2]);
         assert_eq!(unbroken(&dots[..1], |dot| dot.0).len(), 1);
         assert_eq!(unbroken(&dots[..0], |dot| dot.0).len(), 0);
@@ -103,8 +104,7 @@ mod tests {
     #[test]
     fn the_foremost_row_of_a_column_is_the_heaviest() {
         let window = Window { from: at(0), to: at(12_000) };
-        let rows: Vec<Dot> =
-            (0..12_000).map(|n| (at(n), if n == 5 { 9.0 } else { 0.0 })).collect();
+        let rows: Vec<Dot> = (0..12_000).map(|n| (at(n), if n == 5 { 9.0 } else { 0.0 })).collect();
         let kept = foremost(&rows, &window, |row| row.0, |row| row.1);
         assert_eq!(kept.len(), COLUMNS);
         assert_eq!(kept[0], (at(5), 9.0));

@@ -34,12 +34,19 @@ impl Spark<'_> {
                 .collect();
             lines.push_str(&path(&points));
         }
-        let dots: String = self.alerts.iter().filter(|at| self.window.holds(**at)).map(|at| {
-            let after = self.values.partition_point(|dot| dot.0 <= *at);
-            let y = after.checked_sub(1).map_or(HEIGHT / 2.0, |n| scale.down(self.values[n].1, HEIGHT));
-            let x = percent(self.window.share(*at));
-            format!(r#"<circle class="dot" cx="{x}" cy="{:.1}" r="3.5"/>"#, y + 4.0)
-        }).collect();
+        let dots: String = self
+            .alerts
+            .iter()
+            .filter(|at| self.window.holds(**at))
+            .map(|at| {
+                let after = self.values.partition_point(|dot| dot.0 <= *at);
+                let y = after
+                    .checked_sub(1)
+                    .map_or(HEIGHT / 2.0, |n| scale.down(self.values[n].1, HEIGHT));
+                let x = percent(self.window.share(*at));
+                format!(r#"<circle class="dot" cx="{x}" cy="{:.1}" r="3.5"/>"#, y + 4.0)
+            })
+            .collect();
         format!(
             concat!(
                 r#"<svg class="spark" role="img" aria-label="{label}" width="100%" height="{outer}">"#,
@@ -50,6 +57,8 @@ impl Spark<'_> {
             outer = HEIGHT + 8.0,
             inner = HEIGHT,
             across = ACROSS,
+            lines = lines,
+            dots = dots,
         )
     }
 }
@@ -66,8 +75,8 @@ mod tests {
         let alerts = [at(20), at(500)];
         let svg = Spark { window, values: &values, alerts: &alerts, label: "<b>" }.render();
         assert!(svg.contains(r#"aria-label="&lt;b&gt;""#), "{svg}");
-        assert!(svg.contains("M0 50L100 28L200 6"), "{svg}");
+        assert!(svg.contains("M0 53L100 28L200 3"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 1, "{svg}");
-        assert!(svg.contains(r#"cx="20.00%" cy="10.0""#), "{svg}");
+        assert!(svg.contains(r#"cx="20.00%" cy="7.0""#), "{svg}");
     }
 }

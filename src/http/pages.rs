@@ -1,0 +1,135 @@
+//! The page templates, built into the program. Every template's name ends in `.html`, so every
+//! value is escaped; only the charts of [`super::chart`] are inserted as they are.
+
+use axum::response::Html;
+use chrono_tz::Tz;
+use minijinja::{AutoEscape, Environment, ErrorKind, State, UndefinedBehavior, Value};
+
+use crate::domain::{Span, Timestamp, words as domain_words};
+
+use super::{failure::Failure, words};
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("base.html", include_str!("../../web/templates/base.html")),
+    ("parts.html", include_str!("../../web/templates/parts.html")),
+    ("overview.html", include_str!("../../web/templates/overview.html")),
+    ("batch.html", include_str!("../../web/templates/batch.html")),
+    ("metric.html", include_str!("../../web/templates/metric.html")),
+    ("alerts.html", include_str!("../../web/templates/alerts.html")),
+    ("alert.html", include_str!("../../web/templates/alert.html")),
+    ("runs.html", include_str!("../../web/templates/runs.html")),
+    ("run.html", include_str!("../../web/templates/run.html")),
+    ("models.html", include_str!("../../web/templates/models.html")),
+    ("problem.html", include_str!("../../web/templates/problem.html")),
+];
+
+/// The compiled templates.
+#[derive(Debug)]
+pub(super) struct Pages {
+    environment: Environment<'static>,
+}
+
+impl Pages {
+    /// Compiles every template; `stamp` marks the assets' version in their addresses.
+    pub(super) fn new(stamp: String) -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.add_global("stamp", stamp);
+        environment.add_global("version", env!("CARGO_PKG_VERSION"));
+        environment.add_filter("number", number);
+        environment.add_filter("count", domain_words::count);
+        environment.add_filter("score", score);
+        environment.add_filter("shown", shown);
+        environment.add_filter("segment", segment);
+        environment.add_filter("bytes", words::bytes);
+        environment.add_filter("took", took);
+        environment.add_filter("ago", ago);
+        environment.add_filter("full", full);
+        environment.add_function("metric_href", metric_href);
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source)?;
+        }
+        Ok(Self { environment })
+    }
+
+    /// Fills a template in.
+    pub(super) fn render(&self, name: &str, context: Value) -> Result<Html<String>, Failure> {
+        let template = self.environment.get_template(name);
+        let text = template.and_then(|template| template.render(context));
+        text.map(Html).map_err(|error| Failure::internal(&error))
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), domain_words::number)
+}
+
+/// Two decimals, more where they matter: 0.997 is not 1.
+fn score(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(score) if 0.99 < score && score < 1.0 => {
+            format!("{:.4}", (score * 1e4).floor() / 1e4).trim_end_matches('0').to_owned()
+        }
+        Some(score) => format!("{score:.2}"),
+    }
+}
+
+fn shown(text: &str) -> String {
+    domain_words::shown(text)
+}
+
+fn segment(text: &str) -> String {
+    words::segment(text)
+}
+
+fn metric_href(batch: &str, metric: &str) -> String {
+    words::metric_href(batch, metric)
+}
+
+fn took(seconds: f64) -> String {
+    words::took(Span::from_micros((seconds * 1e6) as i64))
+}
+
+fn ago(state: &State<'_, '_>, at: &str) -> Result<String, minijinja::Error> {
+    let now = state.lookup("now").map(|now| now.to_string()).unwrap_or_default();
+    Ok(words::ago(instant(&now)?, instant(at)?))
+}
+
+fn full(at: &str, tz: Option<String>) -> Result<String, minijinja::Error> {
+    let tz = tz.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    Ok(words::full(instant(at)?, tz))
+}
+
+fn instant(text: &str) -> Result<Timestamp, minijinja::Error> {
+    Timestamp::parse(text).map_err(|error| {
+        minijinja::Error::new(ErrorKind::InvalidOperation, "read a time").with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_compiles_and_is_escaped() {
+        Pages::new("0".into()).unwrap();
+        for (name, source) in TEMPLATES {
+            assert!(name.ends_with(".html"), "{name}");
+            assert!(!source.contains("|safe") && !source.contains("| safe"), "{name}");
+            assert!(!source.contains("style=") && !source.contains("onclick"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_score_just_under_one_is_not_shown_as_one() {
+        assert_eq!(score(Some(0.999_97)), "0.9999");
+        assert_eq!(score(Some(0.997)), "0.997");
+        assert_eq!(score(Some(1.0)), "1.00");
+        assert_eq!(score(Some(0.5)), "0.50");
+        assert_eq!(score(None), "–");
+    }
+}
