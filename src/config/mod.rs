@@ -34,7 +34,7 @@ use std::{
 
 use crate::domain::{BatchName, BatchSpec, SystemSpec};
 
-pub use environment::Environment;
+pub use environment::{Environment, program};
 pub use problem::{Problem, Problems};
 pub use render::Color;
 pub use scaffold::{ScaffoldError, scaffold};
