@@ -151,7 +151,7 @@ impl<'c> Section<'c> {
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let read = |value: &Value| match value {
             Value::Bool(flag) => Some(*flag),
-            Value::Override(text) => text.parse().ok(),
+            Value::Override(text) | Value::Expanded(text) => text.parse().ok(),
             _ => None,
         };
         let flag = self.get(key, "true or false", read).map_or(default, |found| found.value);

@@ -6,6 +6,7 @@ use crate::domain::{ParamValue, Secret};
 
 use super::{
     document::{Node, Value, parse_override},
+    later::is_secret_key,
     place::{Located, Place},
     section::{HIDDEN, Section, Text},
 };
@@ -74,6 +75,7 @@ impl Section<'_> {
                     }
                 },
             };
+            let value = if is_secret_key(&name) { HIDDEN.into() } else { value };
             params.insert(name.clone(), param);
             shown.insert(name, value);
         }
