@@ -48,6 +48,7 @@ pub(super) fn read(
 ) -> BatchSpec {
     let (mut batch, shown) = read_file(table, place, check, |top| batch(top, context));
     batch.effective = toml::to_string(&shown).unwrap_or_default();
+    // Secrets are hidden in it, so the hash, which is stored and shown, says nothing of them.
     let digest = Sha256::digest(batch.effective.as_bytes());
     batch.config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     batch

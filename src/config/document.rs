@@ -16,6 +16,9 @@ use super::{
     place::{Place, SourceFile},
 };
 
+/// The table whose values are all secrets.
+const ENV_KEY: &str = "env";
+
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -140,12 +143,25 @@ impl Builder<'_> {
         for (key, value) in table {
             let name = key.get_ref().to_string();
             let entry = Entry { key: self.at(key.span()), node: self.node(value) };
-            if is_secret_key(&name) && !matches!(entry.node.value, Value::Table(_)) {
-                self.check.hide(&entry.node.place);
-            }
+            self.hide_secrets(&name, &entry.node);
             entries.insert(name, entry);
         }
         entries
+    }
+
+    /// Values are hidden here already, because a problem may lie beside one that is never read. The
+    /// table of a secret holds only a file's name.
+    fn hide_secrets(&mut self, name: &str, node: &Node) {
+        match &node.value {
+            Value::Table(entries) if name == ENV_KEY => {
+                for Entry { node, .. } in entries.values() {
+                    self.hide_secrets("secret", node);
+                }
+            }
+            Value::Table(_) => {}
+            _ if is_secret_key(name) => self.check.hide(&node.place),
+            _ => {}
+        }
     }
 
     fn node(&mut self, value: &Spanned<DeValue<'_>>) -> Node {
@@ -201,10 +217,13 @@ impl Builder<'_> {
 /// A file that cannot be parsed has no values to hide, only lines that look as if they held some.
 fn hide_secret_lines(file: &Arc<SourceFile>, check: &mut Check) {
     let mut line_start = 0;
+    let mut is_in_env = false;
     for line in file.text.split_inclusive('\n') {
-        if let Some((before, after)) = line.split_once('=')
-            && (is_secret_key(before) || is_secret_key(after))
-        {
+        if line.starts_with('[') {
+            is_in_env = line.contains(ENV_KEY);
+        }
+        let is_secret = is_in_env || line.contains(ENV_KEY) || is_secret_key(line);
+        if is_secret && let Some((before, _)) = line.split_once('=') {
             let span = line_start + before.len() + 1..line_start + line.len();
             check.hide(&Place { file: Arc::clone(file), span });
         }

@@ -4,8 +4,7 @@
 /// Keys by their table's path (`""` is the top of a batch file) that this version does not know
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
-    ("", &["change", "thresholds", "calendar", "sink", "summary", "retention", "explain"]),
-    ("", &["catalog", "queue", "auth", "telemetry", "reload"]),
+    ("", &["calendar", "catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
     ("source", &["headers", "auth", "sql", "driver", "step", "promql"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
     ("alert", &["budget", "resolve_after", "group"]),
@@ -33,7 +32,7 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
 
 /// Parts of a key's name that make its value one not to show.
 const SECRET_WORDS: &[&str] =
-    &["url", "secret", "password", "passwd", "token", "credential", "dsn", "api_key", "apikey"];
+    &["url", "secret", "pass", "token", "credential", "dsn", "api_key", "apikey"];
 
 /// The help for what a later version will know.
 pub(super) const NOT_YET: &str = "not available in this version";

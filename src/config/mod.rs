@@ -109,7 +109,11 @@ fn read_defaults(
     check: &mut Check,
 ) -> Table {
     let Some(file) = file else { return Table::new() };
-    let mut table = document::parse(file, env, check).unwrap_or_default();
+    let Some(mut table) = document::parse(file, env, check) else {
+        // What a batch lacks may be in it.
+        check.completeness = Completeness::Partial;
+        return Table::new();
+    };
     if let Some(name) = table.remove("name") {
         check.problem(&name.key, "a name belongs in a batch's own file");
     }

@@ -59,7 +59,7 @@ fn database_url(source: &mut Section<'_>, url: &Located<Secret>) -> Option<Secre
         "postgres" | "postgresql" => Some(url.value.clone()),
         "sqlite" => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            if path.is_empty() {
+            if matches!(path.split('?').next(), None | Some("" | ":memory:")) {
                 source.check.problem(&url.place, "this sqlite:// address names no file");
                 return None;
             }

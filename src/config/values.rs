@@ -78,7 +78,7 @@ impl Section<'_> {
         &mut self,
         key: &'static str,
     ) -> Option<Located<T>> {
-        let path = self.path_of(key);
+        let path = self.general_path(key);
         self.parsed(key, "a known word", |text| {
             text.parse().map_err(|error: UnknownText| {
                 refuse_word(text, &path, &error.expected.split(", ").collect::<Vec<_>>())
@@ -242,11 +242,11 @@ pub(super) fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A whole number, also as the text of an override.
+/// A whole number, also as the text of an override or a variable.
 pub(super) fn int(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
-        Value::Override(text) => text.trim().parse().ok(),
+        Value::Override(text) | Value::Expanded(text) => text.trim().parse().ok(),
         _ => None,
     }
 }
@@ -255,7 +255,7 @@ fn float(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Int(number) => *number as f64,
         Value::Float(number) => *number,
-        Value::Override(text) => text.trim().parse().ok()?,
+        Value::Override(text) | Value::Expanded(text) => text.trim().parse().ok()?,
         _ => return None,
     };
     number.is_finite().then_some(number)

@@ -93,6 +93,32 @@ fn a_bad_override_is_a_problem_that_names_the_variable() {
 }
 
 #[test]
+fn a_text_of_one_variable_is_typed_as_the_key_is_too() {
+    let dir = project(&[SHOP, (SYSTEM_FILE, "[server]\nport = \"${PORT:-9000}\"\n")]);
+    let port = |env: &Environment| load(dir.path(), env).map(|project| project.system.server.port);
+    assert_eq!(port(&Environment::default()).unwrap(), 9_000);
+    assert_eq!(port(&Environment::from_pairs([("PORT", "7")])).unwrap(), 7);
+    let found = port(&Environment::from_pairs([("PORT", "x")])).unwrap_err();
+    assert_eq!(found.0[0].message, "`port` must be a whole number, not text");
+}
+
+#[test]
+fn two_batches_that_one_variable_may_mean_are_a_problem_and_the_longer_name_is_meant() {
+    let files = [("metric_batches/a-b.toml", SOURCE), ("metric_batches/a_b.toml", SOURCE)];
+    let env = Environment::from_pairs([("ANOMSTACK__BATCH__A_B__ENABLED", "false")]);
+    assert_eq!(
+        problems(&files, &env),
+        ["environment:1:1: 2 batches are called A_B in a variable's name (rename one, or set \
+             the key in its file)"]
+    );
+    let dir = project(&[("metric_batches/a.toml", SOURCE), ("metric_batches/a__b.toml", SOURCE)]);
+    let env = Environment::from_pairs([("ANOMSTACK__BATCH__A__B__ENABLED", "false")]);
+    let enabled: Vec<bool> =
+        load(dir.path(), &env).unwrap().batches.iter().map(|batch| batch.enabled).collect();
+    assert_eq!(enabled, [true, false]);
+}
+
+#[test]
 fn dotenv_is_read_and_the_process_wins() {
     let dir =
         project(&[SHOP, (".env", "ANOMSTACK__SERVER__PORT=1\nANOMSTACK__LOG__FILTER=debug\n")]);

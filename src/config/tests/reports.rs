@@ -109,6 +109,22 @@ fn a_syntax_error_has_its_place_and_other_files_are_still_checked() {
 }
 
 #[test]
+fn what_may_be_in_an_unreadable_default_is_not_missing() {
+    let files = [(DEFAULTS_FILE, "[source\n"), ("metric_batches/a.toml", "[source]\n")];
+    assert_eq!(
+        problems(&files, &Environment::default()),
+        ["defaults.toml:1:8: unclosed table, expected `]`"]
+    );
+}
+
+#[test]
+fn this_repository_is_a_project_without_problems() {
+    let project = load(Path::new(env!("CARGO_MANIFEST_DIR")), &Environment::default()).unwrap();
+    let names: Vec<&str> = project.batches.iter().map(|batch| batch.name.as_str()).collect();
+    assert_eq!(names, ["host", "web"]);
+}
+
+#[test]
 fn a_folder_that_is_no_project_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let found = load(dir.path(), &Environment::default()).unwrap_err();

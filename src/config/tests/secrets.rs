@@ -72,6 +72,11 @@ fn problems_beside_a_secret_do_not_show_it() {
             "metric_batches/c.toml",
             "timezone = \"${CANARY}\"\n[source]\nkind = \"${CANARY}\"\n[alert]\nchannels = [\"${CANARY}\"]\n[train]\nexclude = [\"[${CANARY}\"]\nexclude_periods = [{ from = \"${CANARY}\", to = \"2026-01-01\" }]\n",
         ),
+        (
+            "metric_batches/d.toml",
+            "x = \n[source]\nkind = \"nope\"\nenv = { A = \"c4n4ry\", B = \"${NOPE}\" }\n",
+        ),
+        ("metric_batches/e.toml", "[source.env]\nA = \"c4n4ry\nB = \"c4n4ry\"\n[source\n"),
         (".env", "c4n4ry is no pair\n"),
     ];
     let dir = project(&files);
