@@ -6,8 +6,8 @@ use bytes::Bytes;
 use polars::{
     error::PolarsError,
     prelude::{
-        DataFrame, LazyFrame, ParquetCompression, ParquetWriter, ScanArgsParquet, ScanSources,
-        StatisticsOptions,
+        DataFrame, IdxSize, LazyFrame, ParquetCompression, ParquetWriter, ScanArgsParquet,
+        ScanSources, StatisticsOptions,
     },
 };
 
@@ -84,6 +84,15 @@ pub fn scan(bytes: Bytes) -> Result<LazyFrame, ParquetError> {
     options.hive_options.enabled = Some(false);
     LazyFrame::scan_parquet_sources(sources, options)
         .map_err(|source| ParquetError::Decode { source })
+}
+
+/// A file of so many rows in the row groups [`encode`] made, in order.
+pub fn row_groups(file: &LazyFrame, n_rows: u64) -> Vec<LazyFrame> {
+    let group = |nth: u64| {
+        let from = i64::try_from(nth * ROW_GROUP_ROWS as u64).unwrap_or(i64::MAX);
+        file.clone().slice(from, ROW_GROUP_ROWS as IdxSize)
+    };
+    (0..n_rows.div_ceil(ROW_GROUP_ROWS as u64)).map(group).collect()
 }
 
 /// Reads what a lazy frame asks for.

@@ -267,6 +267,19 @@ async fn an_object_that_is_no_segment_is_an_error_not_a_panic() {
     assert!(matches!(outcome, Err(SeriesError::Decode { .. })), "{outcome:?}");
 }
 
+#[tokio::test]
+async fn a_segment_of_many_row_groups_is_read_whole() {
+    let mut bench = Bench::in_memory();
+    let rows: Vec<_> = (0..50_000).map(|secs| (secs, 0.5 * secs as f64)).collect();
+    let of_metric = |metric: &str| series(metric, &rows);
+    let points = |metric| rows.iter().map(move |(secs, value)| point(metric, *secs, *value));
+    bench.write(&["a", "b", "c"].into_iter().flat_map(points).collect::<Vec<_>>()).await;
+    assert_eq!(bench.live[0].n_rows, 150_000);
+    assert_eq!(bench.read_all().await, ["a", "b", "c"].map(of_metric));
+    let last = bench.read(&Range::between(at(49_999), at(60_000))).await;
+    assert_eq!(last, ["a", "b", "c"].map(|metric| series(metric, &rows[49_999..])));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
