@@ -132,7 +132,7 @@ async fn keys_are_kept_letter_by_letter(store: &Store) {
     let mut names = [
         "%2E%2E/x%2Fy.pkl",
         "%41",
-        "CPU~b9b2ae61/x",
+        "CPU~db9a4c7d/x",
         "T#1_RAW#1.parquet",
         "a b/+&=?.txt",
         "ünï/🚀",

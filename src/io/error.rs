@@ -115,3 +115,21 @@ pub(super) fn foreign(op: &'static str, place: String, error: object_store::Erro
     }
     StoreError::Backend { op, place, source: error.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_as_such_through_every_layer_of_the_backend() {
+        let full = io::Error::from_raw_os_error(28);
+        let inner = object_store::Error::Generic { store: "inner", source: full.into() };
+        let outer = object_store::Error::Generic { store: "outer", source: inner.into() };
+        let error = failure("write", &Key::from_parts("a/b".into()), outer);
+        assert!(error.is_full(), "{error:?}");
+        assert_eq!(error.to_string(), "write `a/b`");
+        let other = object_store::Error::Generic { store: "x", source: "no system error".into() };
+        let error = failure("write", &Key::from_parts("a/b".into()), other);
+        assert!(!error.is_full() && matches!(error, StoreError::Backend { .. }), "{error:?}");
+    }
+}

@@ -162,13 +162,13 @@ mod tests {
         check("...", "...");
         check("two\nlines", "two%0Alines");
         check("🚀", "%F0%9F%9A%80");
-        check("a%2Fb~c", "a%252Fb%7Ec");
+        check("a%2fb~c", "a%252fb%7Ec");
     }
 
     #[test]
     fn names_that_differ_only_in_case_get_folders_that_differ_in_more() {
         let (upper, lower) = (encode_name("CPU"), encode_name("cpu"));
-        assert_eq!((upper.as_str(), lower.as_str()), ("CPU~b9b2ae61", "cpu"));
+        assert_eq!((upper.as_str(), lower.as_str()), ("CPU~db9a4c7d", "cpu"));
         assert_ne!(encode_name("cPU").to_lowercase(), upper.to_lowercase());
         assert_eq!(decode_name(&upper).as_deref(), Some("CPU"));
         assert_eq!(decode_name("CPU"), None);
@@ -226,7 +226,8 @@ mod tests {
             prop_assert!((1..=200).contains(&encoded.len()));
             prop_assert!(encoded != "." && encoded != "..");
             prop_assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-%~".contains(&b)));
-            prop_assert!(Key::parse(&format!("models/{encoded}/{encoded}/x.pkl")).is_ok());
+            let key = format!("models/{encoded}/{encoded}/x.pkl");
+            prop_assert!(Key::parse(&key).is_ok());
         }
 
         #[test]

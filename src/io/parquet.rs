@@ -6,8 +6,8 @@ use bytes::Bytes;
 use polars::{
     error::PolarsError,
     prelude::{
-        DataFrame, LazyFrame, ParquetCompression, ParquetWriter, ScanArgsParquet, ScanSources,
-        StatisticsOptions,
+        DataFrame, IdxSize, LazyFrame, ParquetCompression, ParquetWriter, ScanArgsParquet,
+        ScanSources, StatisticsOptions,
     },
 };
 
@@ -79,8 +79,20 @@ pub fn decode(bytes: Bytes) -> Result<DataFrame, ParquetError> {
 /// [`ParquetError::Decode`] for bytes that are no Parquet file.
 pub fn scan(bytes: Bytes) -> Result<LazyFrame, ParquetError> {
     let sources = ScanSources::Buffers(Arc::from([Vec::from(bytes).into()]));
-    LazyFrame::scan_parquet_sources(sources, ScanArgsParquet::default())
+    let mut options = ScanArgsParquet { glob: false, cache: false, ..Default::default() };
+    // Partition values are read from paths; bytes have none.
+    options.hive_options.enabled = Some(false);
+    LazyFrame::scan_parquet_sources(sources, options)
         .map_err(|source| ParquetError::Decode { source })
+}
+
+/// A file of so many rows in the row groups [`encode`] made, in order.
+pub fn row_groups(file: &LazyFrame, n_rows: u64) -> Vec<LazyFrame> {
+    let group = |nth: u64| {
+        let from = i64::try_from(nth * ROW_GROUP_ROWS as u64).unwrap_or(i64::MAX);
+        file.clone().slice(from, ROW_GROUP_ROWS as IdxSize)
+    };
+    (0..n_rows.div_ceil(ROW_GROUP_ROWS as u64)).map(group).collect()
 }
 
 /// Reads what a lazy frame asks for.
@@ -89,4 +101,41 @@ pub fn scan(bytes: Bytes) -> Result<LazyFrame, ParquetError> {
 /// [`ParquetError::Decode`] when the file does not hold it.
 pub fn collect(frame: LazyFrame) -> Result<DataFrame, ParquetError> {
     frame.collect().map_err(|source| ParquetError::Decode { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{Column, col, lit};
+
+    use super::*;
+
+    fn frame() -> DataFrame {
+        let names: Vec<_> = (0..1_000).map(|row| (row / 100).to_string()).collect();
+        let values: Vec<_> = (0..1_000).map(|row| (row != 7).then_some(f64::from(row))).collect();
+        let columns = vec![Column::new("name".into(), names), Column::new("v".into(), values)];
+        DataFrame::new_infer_height(columns).unwrap()
+    }
+
+    #[test]
+    fn a_frame_comes_back_whole_or_filtered_and_the_same_frame_gives_the_same_bytes() {
+        for compression in [Compression::Off, Compression::Zstd] {
+            let bytes = encode(&mut frame(), compression).unwrap();
+            assert_eq!(encode(&mut frame(), compression).unwrap(), bytes);
+            assert!(decode(bytes.clone()).unwrap().equals_missing(&frame()));
+            let some = scan(bytes).unwrap().filter(col("v").gt_eq(lit(990.0)));
+            assert_eq!(collect(some).unwrap().height(), 10);
+        }
+        let [off, zstd] =
+            [false, true].map(|is_on| encode(&mut frame(), is_on.into()).unwrap().len());
+        assert!(zstd < off, "{zstd} {off}");
+    }
+
+    #[test]
+    fn what_is_no_parquet_file_is_an_error() {
+        let bytes = encode(&mut frame(), Compression::Zstd).unwrap();
+        let n_bytes = bytes.len();
+        for cut in [bytes.slice(..0), bytes.slice(..n_bytes / 2), bytes.slice(1..)] {
+            assert!(matches!(decode(cut), Err(ParquetError::Decode { .. })));
+        }
+    }
 }

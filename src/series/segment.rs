@@ -98,22 +98,27 @@ impl<T: Row> Schema<T> {
         rows: &mut Rows<T>,
     ) -> Result<(), SeriesError> {
         verify(&key, &bytes, &segment.sha256, segment.size).map_err(|e| damaged(&segment, e))?;
-        let read = || {
-            let frame = parquet::scan(bytes)?;
-            parquet::collect(match query.and_then(|query| query.filter(&segment)) {
-                Some(filter) => frame.filter(filter),
-                None => frame,
-            })
-        };
         let named = || (segment.key.clone(), segment.batch.clone());
-        let frame = read().map_err(|source| {
+        let undecoded = |source| {
             let (key, batch) = named();
             SeriesError::Decode { key, batch, source }
-        })?;
-        (self.add)(rows, &frame).map_err(|source| {
+        };
+        let misfit = |source| {
             let (key, batch) = named();
             SeriesError::Columns { key, batch, source }
-        })
+        };
+        let file = parquet::scan(bytes).map_err(undecoded)?;
+        let frames = match query.and_then(|query| query.filter(&segment)) {
+            Some(filter) => vec![file.filter(filter)],
+            // A row group at a time, so that columns and rows of a large segment are not in memory
+            // at once.
+            None => parquet::row_groups(&file, segment.n_rows),
+        };
+        for frame in frames {
+            let frame = parquet::collect(frame).map_err(undecoded)?;
+            (self.add)(rows, &frame).map_err(misfit)?;
+        }
+        Ok(())
     }
 
     /// The object of a segment and its entry for the catalog, id 0.

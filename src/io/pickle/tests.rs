@@ -47,10 +47,10 @@ fn what_python_writes_is_read() {
     assert_eq!(decode(P2).unwrap(), Plain::Dict(entries));
 }
 
-/// `make.py --check` opens the same file with Python's `pickle.load`.
+/// `make.py --check` opens the same file with Python's `pickle.load` and compares the tree.
 #[test]
 fn python_opens_what_is_written() {
-    assert!(encode(&golden()).unwrap() == OURS, "write tests/golden/pickle/ours.pkl anew");
+    assert!(encode(&golden()).unwrap() == OURS, "ours.pkl is not what is written now");
 }
 
 #[track_caller]
@@ -149,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_gives_an_answer(at in 0..P4.len(), bit in 0..8) {
+    fn a_flipped_bit_gives_an_answer(at in 0..P4.len(), bit in 0..8_u8) {
         let mut bytes = P4.to_vec();
         bytes[at] ^= 1 << bit;
         drop(decode(&bytes));

@@ -30,7 +30,7 @@ TREE = {
 
 class Command:
     def __reduce__(self):
-        return os.system, ("touch /tmp/a-pickle-ran-this",)
+        return os.system, ("echo a pickle ran this",)
 
 
 def write(name, value, protocol):

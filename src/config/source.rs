@@ -1,0 +1,169 @@
+//! `[source]` of a batch: where its numbers come from.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::domain::{Secret, SourceKind, SourceSpec, Span};
+
+use super::{
+    kinds::Kind,
+    later::NOT_YET,
+    place::{Located, Place},
+    section::{Section, Text},
+};
+
+const DEFAULT_MAX_ROWS: usize = 10_000_000;
+const DEFAULT_MAX_BYTES: usize = 64 << 20;
+
+/// Reads `[source]`. A `query_file` is looked for in the batch file's folder, then in
+/// `metric_batches/`.
+pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSpec {
+    let kind = source.read_kind(&[
+        Kind {
+            name: "sql",
+            keys: &["url", "query", "query_file", "params"],
+            read: &|source| sql(source, query_dirs),
+        },
+        Kind { name: "file", keys: &["path"], read: &file },
+        Kind { name: "command", keys: &["command", "env", "max_bytes"], read: &command },
+    ]);
+    SourceSpec {
+        // Only read on when nothing was reported.
+        kind: kind.unwrap_or(SourceKind::File { path: PathBuf::new() }),
+        timeout: source.positive_span_or("timeout", Span::secs(60)),
+        lateness: source.span_or("lateness", Span::secs(600)),
+        drop_incomplete: source.flag("drop_incomplete", false),
+        max_rows: source.count("max_rows", 1..=usize::MAX, DEFAULT_MAX_ROWS),
+    }
+}
+
+fn sql(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> Option<SourceKind> {
+    if !source.has("url") {
+        source.missing("url", "write sqlite://path or postgres://user:password@host/database");
+    }
+    let url = source.secret("url").and_then(|url| database_url(source, &url));
+    let query = query(source, query_dirs);
+    let params = source.params("params");
+    let (query, query_origin) = query?;
+    Some(SourceKind::Sql { url: url?, query, query_origin, params })
+}
+
+/// Accepts the databases there are, and resolves an SQLite path against the project folder.
+fn database_url(source: &mut Section<'_>, url: &Located<Secret>) -> Option<Secret> {
+    let text = url.value.reveal();
+    let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+    match scheme {
+        "postgres" | "postgresql" => Some(url.value.clone()),
+        "sqlite" => {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if matches!(path.split('?').next(), None | Some("" | ":memory:")) {
+                source.check.problem(&url.place, "this sqlite:// address names no file");
+                return None;
+            }
+            Some(Secret::new(absolute_sqlite_url(&source.check.dir, path)))
+        }
+        _ => {
+            let message = "this is not the address of a database";
+            let help = match scheme {
+                "mysql" => NOT_YET,
+                _ => "it starts with sqlite:// or postgres://",
+            };
+            source.check.problem_with_help(&url.place, message, help);
+            None
+        }
+    }
+}
+
+fn absolute_sqlite_url(dir: &Path, path: &str) -> String {
+    if path.starts_with('/') {
+        return format!("sqlite://{path}");
+    }
+    // The folder becomes part of an address, where these characters mean something.
+    let dir = dir.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    format!("sqlite://{dir}/{path}")
+}
+
+/// The query's text and where it came from.
+fn query(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> Option<(String, String)> {
+    let help = "write query = \"SELECT …\" or query_file = \"name.sql\"";
+    match (source.has("query"), source.has("query_file")) {
+        (true, false) => {
+            let query = source.required_text("query", help)?;
+            let line = query.place.show(&[]).line;
+            Some((query.value.text, format!("{}:{line}", query.place.file.name)))
+        }
+        (false, true) => {
+            let name = source.required_text("query_file", help)?;
+            let (text, origin) = query_file(source, query_dirs, &name)?;
+            source.show("query", text.as_str());
+            Some((text, origin))
+        }
+        (true, true) => {
+            let place = source.key_place("query_file").unwrap_or(source.place.clone());
+            let message = "`query` and `query_file` cannot both be given";
+            source.check.problem(&place, message);
+            source.ignore(&["query", "query_file"]);
+            None
+        }
+        (false, false) => {
+            source.missing("query", help);
+            source.ignore(&["query", "query_file"]);
+            None
+        }
+    }
+}
+
+fn query_file(
+    source: &mut Section<'_>,
+    query_dirs: &[PathBuf],
+    name: &Located<Text>,
+) -> Option<(String, String)> {
+    let candidates = query_dirs.iter().map(|dir| dir.join(&name.value.text));
+    let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
+        return refuse_query(source, &name.place, "there is no such file");
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim().is_empty() => {
+            refuse_query(source, &name.place, "this file holds no query")
+        }
+        Ok(text) => {
+            let origin = path.strip_prefix(&source.check.dir).unwrap_or(&path);
+            Some((text, origin.display().to_string()))
+        }
+        Err(error) => refuse_query(source, &name.place, &format!("cannot be read: {error}")),
+    }
+}
+
+fn refuse_query<T>(source: &mut Section<'_>, place: &Place, message: &str) -> Option<T> {
+    let help = "the path counts from the batch file's folder, or from metric_batches/";
+    source.check.problem_with_help(place, message, help);
+    None
+}
+
+fn file(source: &mut Section<'_>) -> Option<SourceKind> {
+    let help = "write a path or glob, as in \"data/*.csv\"; it counts from the project folder";
+    let path = source.required_text("path", help)?;
+    Some(SourceKind::File { path: source.check.dir.join(path.value.text) })
+}
+
+fn command(source: &mut Section<'_>) -> Option<SourceKind> {
+    let help = "write the program and its arguments as a list: [\"python3\", \"read.py\"]";
+    if !source.has("command") {
+        source.missing("command", help);
+    }
+    let place = source.key_place("command");
+    let command = source.texts("command");
+    let env: BTreeMap<String, Secret> = source.secrets("env");
+    let max_bytes = source.size("max_bytes", DEFAULT_MAX_BYTES);
+    let argv: Vec<String> = command?.into_iter().map(|word| word.value.text).collect();
+    if argv.first().is_none_or(|program| program.trim().is_empty()) {
+        let place = place.unwrap_or(source.place.clone());
+        source.check.problem_with_help(&place, "`command` names no program", help);
+        return None;
+    }
+    let dir = source.check.dir.clone();
+    Some(SourceKind::Command { argv, env, max_bytes, dir })
+}

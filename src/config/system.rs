@@ -1,0 +1,150 @@
+//! `config/anomstack.toml`: where things live, how the program is reached, whom it tells.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use base64::Engine;
+use tracing_subscriber::EnvFilter;
+
+use crate::domain::{
+    ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, Span, StorageBackend, StorageSpec,
+    SystemSpec,
+};
+
+use super::{kinds::Kind, place::Located, section::Section, values::Refusal};
+
+/// The channel that is always there.
+pub(super) const LOG_CHANNEL: &str = "log";
+const DEFAULT_PORT: usize = 8_087;
+const DEFAULT_CHUNK_ROWS: usize = 10_000;
+/// Rows of one read or write have to fit in memory.
+const MAX_CHUNK_ROWS: usize = 10_000_000;
+
+pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
+    SystemSpec {
+        storage: storage(section),
+        server: section.table("server", server),
+        log: section.table("log", log),
+        channels: channels(section),
+    }
+}
+
+fn storage(section: &mut Section<'_>) -> StorageSpec {
+    let (backend, root) = section.table("storage", |storage| {
+        let backend = storage.word_or("backend", StorageBackend::Local);
+        let root = storage.text("root").map_or(".anomstack".into(), |root| root.value.text);
+        storage.show("root", root.as_str());
+        (backend, storage.check.dir.join(root))
+    });
+    section.table("io", |io| StorageSpec {
+        backend,
+        root,
+        chunk_size: io.count("chunk_size", 1..=MAX_CHUNK_ROWS, DEFAULT_CHUNK_ROWS),
+        compression: io.flag("compression", true),
+        cache_ttl: io.span_or("cache_ttl", Span::hours(1)),
+    })
+}
+
+fn server(section: &mut Section<'_>) -> ServerSpec {
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let host = section.parsed("host", "an IP address", |text| {
+        text.parse::<IpAddr>().map_err(|_| Refusal {
+            message: format!("`{text}` is not an IP address"),
+            help: Some("write 127.0.0.1 or ::1".into()),
+        })
+    });
+    let host = match host {
+        Some(Located { value, .. }) if value.is_loopback() => value,
+        Some(Located { value, place }) => {
+            let message = format!("`{value}` can be reached from outside this machine");
+            let help = "there is no authentication yet: bind 127.0.0.1 or ::1, and put a proxy \
+                        that authenticates in front";
+            section.check.problem_with_help(&place, message, help);
+            localhost
+        }
+        None => localhost,
+    };
+    section.show("host", host.to_string());
+    let port = section.count("port", 0..=usize::from(u16::MAX), DEFAULT_PORT);
+    ServerSpec { host, port: u16::try_from(port).unwrap_or_default() }
+}
+
+fn log(section: &mut Section<'_>) -> LogSpec {
+    let filter = section.parsed("filter", "a log filter", |text| {
+        EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| Refusal {
+            message: format!("`{text}` is not a log filter: {error}"),
+            help: Some("write levels by module, as in info,anomstack::jobs=debug".into()),
+        })
+    });
+    let filter = filter.map_or("info".to_owned(), |filter| filter.value);
+    section.show("filter", filter.as_str());
+    LogSpec { filter, format: section.word_or("format", LogFormat::Text) }
+}
+
+fn channels(section: &mut Section<'_>) -> BTreeMap<String, ChannelSpec> {
+    let log = ChannelSpec { name: LOG_CHANNEL.into(), kind: ChannelKind::Log };
+    let mut channels = BTreeMap::from([(LOG_CHANNEL.to_owned(), log)]);
+    section.named("channels", |name, place, channel| {
+        if name.trim().is_empty() {
+            channel.check.problem(place, "a channel's name must not be empty");
+        }
+        // A channel that cannot be read still exists: batches that name it are not to blame.
+        let kind = channel_kind(channel).unwrap_or(ChannelKind::Log);
+        channels.insert(name.to_owned(), ChannelSpec { name: name.to_owned(), kind });
+    });
+    channels
+}
+
+fn channel_kind(channel: &mut Section<'_>) -> Option<ChannelKind> {
+    channel.read_kind(&[
+        Kind { name: "log", keys: &[], read: &|_| Some(ChannelKind::Log) },
+        Kind { name: "file", keys: &["path"], read: &file_channel },
+        Kind {
+            name: "webhook",
+            keys: &["url", "secret", "allow_private", "timeout"],
+            read: &webhook,
+        },
+    ])
+}
+
+fn file_channel(channel: &mut Section<'_>) -> Option<ChannelKind> {
+    let path = channel.required_text("path", "write the file that alerts are appended to")?;
+    Some(ChannelKind::File { path: channel.check.dir.join(path.value.text) })
+}
+
+fn webhook(channel: &mut Section<'_>) -> Option<ChannelKind> {
+    if !channel.has("url") {
+        channel.missing("url", "write the address that alerts are posted to");
+    }
+    let url = channel.secret("url");
+    if let Some(url) = &url
+        && !is_web_address(url.value.reveal())
+    {
+        channel.check.problem(&url.place, "this is not an http:// or https:// address");
+    }
+    let secret = channel.secret("secret");
+    if let Some(secret) = &secret
+        && !is_signing_key(secret.value.reveal())
+    {
+        let help = "write `whsec_` and 24 to 64 bytes in base64";
+        channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
+    }
+    let allow_private = channel.flag("allow_private", false);
+    let timeout = channel.positive_span_or("timeout", Span::secs(10));
+    let secret = secret.map(|secret| secret.value);
+    Some(ChannelKind::Webhook { url: url?.value, secret, allow_private, timeout })
+}
+
+fn is_web_address(text: &str) -> bool {
+    url::Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// As the Standard Webhooks specification writes symmetric keys.
+fn is_signing_key(text: &str) -> bool {
+    let key = text.strip_prefix("whsec_");
+    let bytes = key.and_then(|key| base64::engine::general_purpose::STANDARD.decode(key).ok());
+    bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}

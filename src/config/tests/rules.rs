@@ -1,0 +1,305 @@
+//! Every rule, one line a case.
+
+use super::*;
+use crate::domain::{
+    Aggregate, ChannelKind, DetectorKind, Direction, JobKind, MetricName, ParamValue, Snooze,
+    SourceKind, Span, Trigger,
+};
+
+const FULL_BATCH: &str = r#"
+name = "shop"
+description = "Orders"
+owner = "team-commerce"
+timezone = "Europe/Dublin"
+enabled = false
+tags = { tier = "1" }
+[source]
+kind = "sql"
+url = "sqlite://data/shop.db?mode=ro"
+query = "SELECT 1"
+params = { limit = 5, name = "x" }
+timeout = "90s"
+lateness = "0s"
+drop_incomplete = true
+max_rows = 10
+[schedule]
+ingest = "every 30s"
+train = "never"
+missed = "skip"
+jitter = "30s"
+[history]
+retention = "30d"
+[features]
+resample = "1h"
+aggregate = "last"
+difference = 1
+smooth = 3
+lags = 2
+[train]
+exclude_periods = [{ from = 2026-01-03, to = "2026-01-05T00:00:00Z", reason = "migration" }]
+[[detectors]]
+kind = "pca"
+params = { contamination = 0.01 }
+[[detectors]]
+kind = "knn"
+tag = "near"
+[alert]
+threshold = 1
+snooze = 12
+direction = "up"
+min_change = { absolute = 5 }
+[absence]
+after = "1h"
+[metrics."orders.total"]
+display_name = "Orders"
+alert = { threshold = 0.5, min_change = { relative = 0.1 } }
+"#;
+
+#[test]
+fn a_full_batch_is_read_as_written() {
+    let spec = batch(FULL_BATCH);
+    assert_eq!((spec.name.as_str(), spec.enabled), ("shop", false));
+    assert_eq!(spec.timezone, chrono_tz::Europe::Dublin);
+    let SourceKind::Sql { url, params, query_origin, .. } = &spec.source.kind else { panic!() };
+    assert!(
+        url.reveal().starts_with("sqlite:///") && url.reveal().ends_with("/data/shop.db?mode=ro")
+    );
+    assert_eq!(params["limit"], ParamValue::Int(5));
+    assert_eq!(query_origin, "metric_batches/a.toml:11");
+    assert_eq!(spec.schedule.triggers[&JobKind::Ingest], Trigger::Every(Span::secs(30)));
+    assert_eq!(spec.schedule.triggers[&JobKind::Train], Trigger::Never);
+    assert_eq!(spec.schedule.triggers[&JobKind::Alert], Trigger::After(JobKind::Score));
+    assert_eq!(
+        (spec.features.resample, spec.features.aggregate),
+        (Some(Span::hours(1)), Aggregate::Last)
+    );
+    assert_eq!(spec.train.exclude_periods[0].from.to_string(), "2026-01-03T00:00:00Z");
+    let detectors: Vec<_> = spec.detectors.iter().map(|d| (d.kind, d.tag.as_str())).collect();
+    assert_eq!(detectors, [(DetectorKind::Pca, "pca"), (DetectorKind::Knn, "near")]);
+    let orders = spec.alert_for(&MetricName::parse("orders.total").unwrap());
+    assert_eq!((spec.alert.threshold, orders.threshold), (1.0, 0.5));
+    assert_eq!((orders.snooze, orders.direction), (Snooze::Points(12), Direction::Up));
+    assert_eq!((orders.min_change.absolute, orders.min_change.relative), (5.0, 0.1));
+}
+
+#[test]
+fn sources_are_checked_by_their_kind() {
+    check_batch(
+        "[source]\n",
+        &["a.toml:1:2: `source.kind` is missing (write one of sql, file, command)"],
+    );
+    check_batch(
+        "[source]\nkind = \"file\"\n",
+        &[
+            "a.toml:1:2: `source.path` is missing (write a path or glob, as in \"data/*.csv\"; it counts from the project folder)",
+        ],
+    );
+    check_batch(
+        "[source]\nkind = \"prometheus\"\nurl = \"http://x\"\n",
+        &[
+            "a.toml:2:8: `prometheus` is not one of sql, file, command (not available in this version)",
+        ],
+    );
+    check_batch(
+        "[source]\nkind = \"file\"\npath = \"x\"\nurl = \"sqlite://x\"\n",
+        &["a.toml:4:1: `url` has no meaning with kind = \"file\""],
+    );
+    check_batch(
+        "[source]\nkind = \"sql\"\nurl = \"mysql://x\"\nquery = \"q\"\n",
+        &["a.toml:3:7: this is not the address of a database (not available in this version)"],
+    );
+    check_batch(
+        "[source]\nkind = \"sql\"\nurl = \"sqlite://x\"\nquery = \"q\"\nquery_file = \"q.sql\"\n",
+        &["a.toml:5:1: `query` and `query_file` cannot both be given"],
+    );
+    check_batch(
+        "[source]\nkind = \"sql\"\nurl = \"sqlite://x\"\nquery_file = \"q.sql\"\n",
+        &[
+            "a.toml:4:14: there is no such file (the path counts from the batch file's folder, or from metric_batches/)",
+        ],
+    );
+    check_batch(
+        "[source]\nkind = \"command\"\ncommand = []\n",
+        &[
+            "a.toml:3:1: `command` names no program (write the program and its arguments as a list: [\"python3\", \"read.py\"])",
+        ],
+    );
+    check_batch(
+        "[source]\nkind = \"command\"\ncommand = [\"a\", 1]\nmax_bytes = \"1 furlong\"\n",
+        &[
+            "a.toml:3:17: `command` must be a list of texts, not an integer",
+            "a.toml:4:13: `max_bytes` must be a number of bytes, as in \"64MiB\", not text",
+        ],
+    );
+}
+
+#[test]
+fn schedules_are_checked() {
+    let known = "write a cron expression, \"every 30s\", \"after ingest\" or \"never\"";
+    check_batch(
+        "[schedule]\ningest = \"0 0 30 2 *\"",
+        &[&format!("a.toml:2:10: ingest: no date ever matches this expression ({known})")],
+    );
+    check_batch(
+        "[schedule]\ningest = \"every 10ms\"",
+        &["a.toml:2:10: `every 10ms` is too often; once a second is the most"],
+    );
+    check_batch(
+        "[schedule]\ntrain = \"after train\"",
+        &["a.toml:2:9: `train` cannot wait for itself"],
+    );
+    check_batch(
+        "[schedule]\ntrain = \"after ingst\"",
+        &["a.toml:2:9: `ingst` is not one of ingest, train, score, alert (did you mean `ingest`?)"],
+    );
+    check_batch(
+        "[schedule]\ningest = \"after alert\"",
+        &[
+            "a.toml:2:10: jobs wait for each other: ingest → alert → score → ingest (give one of them a time of its own)",
+        ],
+    );
+    check_batch(
+        "[schedule]\nmissed = \"all\"",
+        &["a.toml:2:10: `all` is not one of skip, latest (not available in this version)"],
+    );
+}
+
+#[test]
+fn features_and_training_are_checked() {
+    check_batch(
+        "[features]\nresample = \"0s\"",
+        &["a.toml:2:12: `resample` must be longer than nothing"],
+    );
+    check_batch(
+        "[train]\nmin_points = 50\nmax_points = 40",
+        &["a.toml:2:1: `min_points` is 50, over `max_points` 40"],
+    );
+    check_batch(
+        "[train]\nexclude = [\"a[\"]",
+        &["a.toml:2:12: `a[` is not a glob: unclosed character class; missing ']'"],
+    );
+    check_batch(
+        "[[train.exclude_periods]]\nfrom = \"2026-01-05\"\nto = \"2026-01-03\"",
+        &["a.toml:3:6: `to` does not come after `from`"],
+    );
+}
+
+#[test]
+fn detectors_alerts_and_the_rest_are_checked() {
+    check_batch(
+        "detectors = []",
+        &[
+            "a.toml:1:13: there is no detector in this list (leave the key out to get the default, or name at least one)",
+        ],
+    );
+    check_batch(
+        "[[detectors]]\nkind = \"pca\"\n[[detectors]]\nkind = \"pca\"",
+        &["a.toml:4:8: two detectors have the tag `pca` (give each a `tag` of its own)"],
+    );
+    check_batch(
+        "[[detectors]]\nkind = \"iforest\"",
+        &[
+            "a.toml:2:8: `iforest` is not one of auto, seasonal, pca, knn (not available in this version)",
+        ],
+    );
+    check_batch(
+        "[[detectors]]\nkind = \"pca\"\nparams = { n = [1] }",
+        &["a.toml:3:16: `n` must be a text, a number or true or false, not a list"],
+    );
+    check_batch(
+        "[alert]\nthreshold = nan\nsnooze = \"soon\"",
+        &[
+            "a.toml:2:13: `threshold` must be a finite number, not a float",
+            "a.toml:3:10: `snooze` must be a duration as in \"6h\", or a count of points, not text",
+        ],
+    );
+    check_batch(
+        "[alert]\nchannels = [\"logs\"]",
+        &["a.toml:2:13: there is no channel `logs` (did you mean `log`?)"],
+    );
+    check_batch(
+        "[history]\nbackend = \"zarr\"",
+        &["a.toml:2:11: `zarr` is not `parquet` (not available in this version)"],
+    );
+    check_batch(
+        "[change]\nenabled = true",
+        &[
+            "a.toml:1:2: unknown key `change` at the top of the file (not available in this version)",
+        ],
+    );
+    check_batch(
+        "[absence]",
+        &[
+            "a.toml:1:2: `absence.after` is missing (write how long a metric may be silent, as in \"1h\")",
+        ],
+    );
+    check_batch("[metrics.\"\"]", &["a.toml:1:10: a name must not be empty"]);
+    check_batch(
+        "[alert]\nthreshold = 99999999999999999999",
+        &["a.toml:2:13: this number does not fit 64 bits"],
+    );
+}
+
+#[test]
+fn the_system_file_is_checked() {
+    check_system(
+        "[server]\nhost = \"0.0.0.0\"",
+        &[
+            "anomstack.toml:2:8: `0.0.0.0` can be reached from outside this machine (there is no authentication yet: bind 127.0.0.1 or ::1, and put a proxy that authenticates in front)",
+        ],
+    );
+    check_system(
+        "[server]\nhost = \"localhost\"",
+        &["anomstack.toml:2:8: `localhost` is not an IP address (write 127.0.0.1 or ::1)"],
+    );
+    check_system(
+        "[storage]\nbackend = \"s3\"",
+        &["anomstack.toml:2:11: `s3` is not one of local, memory (not available in this version)"],
+    );
+    check_system(
+        "[io]\nchunk_size = 0",
+        &["anomstack.toml:2:14: `chunk_size` is 0; it must lie between 1 and 10000000"],
+    );
+    check_system(
+        "[io]\ncompression = 1",
+        &["anomstack.toml:2:15: `compression` must be true or false, not an integer"],
+    );
+    check_system(
+        "[log]\nformat = \"jsonl\"",
+        &["anomstack.toml:2:10: `jsonl` is not one of text, json (did you mean `json`?)"],
+    );
+    check_system("[channels]\nx = 1", &["anomstack.toml:2:5: `x` must be a table, not an integer"]);
+    check_system(
+        "[channels.x]\npath = \"x\"",
+        &["anomstack.toml:1:11: `channels.kind` is missing (write one of log, file, webhook)"],
+    );
+    check_system(
+        "[channels.x]\nkind = \"slack\"",
+        &[
+            "anomstack.toml:2:8: `slack` is not one of log, file, webhook (not available in this version)",
+        ],
+    );
+    check_system(
+        "[channels.x]\nkind = \"webhook\"\nurl = \"ftp://x\"\nsecret = \"short\"",
+        &[
+            "anomstack.toml:3:7: this is not an http:// or https:// address",
+            "anomstack.toml:4:10: this is not a signing key (write `whsec_` and 24 to 64 bytes in base64)",
+        ],
+    );
+    check_system(
+        "[channels.x]\nkind = \"webhook\"\nurl = { file = \"nope\" }",
+        &["anomstack.toml:3:16: cannot read this file: No such file or directory (os error 2)"],
+    );
+}
+
+#[test]
+fn paths_count_from_the_project_folder_and_the_log_channel_is_always_there() {
+    let system =
+        "[storage]\nroot = \"store\"\n[channels.audit]\nkind = \"file\"\npath = \"a.jsonl\"";
+    let dir = project(&[(SYSTEM_FILE, system)]);
+    let project = load(dir.path(), &Environment::default()).unwrap();
+    assert_eq!(project.system.storage.root, dir.path().join("store"));
+    let path = dir.path().join("a.jsonl");
+    assert_eq!(project.system.channels["audit"].kind, ChannelKind::File { path });
+    assert_eq!(project.system.channels["log"].kind, ChannelKind::Log);
+}
