@@ -130,7 +130,7 @@ impl Plot<'_> {
                 r#"<line class="grid{rank}" x1="{x}" x2="{x}" y1="{VALUES_TOP}" y2="{}"/>"#,
                 VALUES_TOP + VALUES_HEIGHT
             ));
-            if EDGE <= share && share <= 1.0 - EDGE {
+            if (EDGE..=1.0 - EDGE).contains(&share) {
                 text.push_str(&format!(
                     r#"<text class="tick time{rank}" x="{x}" y="{LABELS_AT}">{label}</text>"#
                 ));
