@@ -8,7 +8,7 @@ mod traffic;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-pub use incidents::{Incident, IncidentKind};
+pub use incidents::Incident;
 
 use crate::domain::Timestamp;
 
