@@ -116,7 +116,10 @@ pub(super) fn observe(metrics: &Metrics) -> Observer {
 }
 
 /// Sets the gauges that would otherwise be empty until the next run.
-pub(super) async fn show_state(ctx: &JobContext, batches: &[BatchSpec]) -> Result<(), CatalogError> {
+pub(super) async fn show_state(
+    ctx: &JobContext,
+    batches: &[BatchSpec],
+) -> Result<(), CatalogError> {
     let mut reader = ctx.catalog.reader().await?;
     for batch in batches {
         let seen = metrics::list(&mut reader, &batch.name).await?;

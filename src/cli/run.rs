@@ -60,7 +60,7 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
         jobs::compact(&opened.ctx, &batch.name).await?;
     }
     deliver(&opened).await?;
-    opened.ctx.catalog.close().await;
+    opened.ctx.catalog.close().await?;
     drop(lock);
     Ok(outcome)
 }

@@ -7,7 +7,7 @@ use super::{
     super::{
         Connection,
         codec::uncount,
-    error::{CatalogError, Doing as _},
+        error::{CatalogError, Doing as _},
     },
     RunCause,
 };
