@@ -25,6 +25,8 @@ const HEIGHT: f64 = 412.0;
 const EDGE: f64 = 0.025;
 /// More marks than this hide the line they mark.
 const MAX_MARKS: usize = 200;
+/// A shorter stretch, as a share of the window, could not be seen.
+const MIN_STRETCH: f64 = 0.002;
 
 /// An alert on the chart.
 #[derive(Debug, Clone)]
@@ -67,6 +69,7 @@ impl Plot<'_> {
         };
         let parts = [
             self.grid(&scale),
+            self.unusual_stretches(),
             self.value_lines(&scale, &bands),
             self.score_lines(),
             self.alert_marks(&scale),
@@ -115,7 +118,7 @@ impl Plot<'_> {
 
     fn grid(&self, scale: &Scale) -> String {
         let mut text = String::new();
-        for (value, label) in scale.ticks(5) {
+        for (value, label) in scale.ticks(6) {
             let y = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT));
             let above = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT) - 4.0);
             text.push_str(&format!(
@@ -206,32 +209,49 @@ impl Plot<'_> {
         text
     }
 
+    /// The newest marks in the window: more would hide the line.
+    fn shown_marks(&self) -> Vec<&Mark> {
+        let mut inside: Vec<&Mark> =
+            self.marks.iter().filter(|mark| self.window.holds(mark.at)).collect();
+        inside.split_off(inside.len().saturating_sub(MAX_MARKS))
+    }
+
+    /// Shades the stretches that alerts cover, each instant once.
+    fn unusual_stretches(&self) -> String {
+        let mut stretches: Vec<(f64, f64)> = Vec::new();
+        for mark in self.shown_marks() {
+            let end = self.window.share(mark.at);
+            let start = self.window.share(mark.since).clamp(0.0, end).min(end - MIN_STRETCH);
+            match stretches.last_mut().filter(|last| start <= last.1) {
+                Some(last) => *last = (last.0.min(start), end),
+                None => stretches.push((start, end)),
+            }
+        }
+        let rect = |(start, end): (f64, f64)| {
+            let (x, width) = (percent(start.max(0.0)), percent(end - start.max(0.0)));
+            format!(
+                r#"<rect class="unusual" x="{x}" width="{width}" y="{VALUES_TOP}" height="{VALUES_HEIGHT}"/>"#
+            )
+        };
+        stretches.into_iter().map(rect).collect()
+    }
+
     fn alert_marks(&self, scale: &Scale) -> String {
-        let mut text = String::new();
-        let inside: Vec<&Mark> = self.marks.iter().filter(|m| self.window.holds(m.at)).collect();
-        let hidden = inside.len().saturating_sub(MAX_MARKS);
-        for mark in &inside[hidden..] {
-            let share = self.window.share(mark.at);
-            let start = self.window.share(mark.since).clamp(0.0, share);
+        let mark = |mark: &Mark| {
             let y = mark.value.map_or(VALUES_HEIGHT, |value| scale.down(value, VALUES_HEIGHT));
-            text.push_str(&format!(
+            format!(
                 concat!(
                     r#"<a href="{href}" class="mark {severity}"><title>{title}</title>"#,
-                    r#"<rect x="{start}" width="{width}" y="{top}" height="{height}"/>"#,
                     r#"<circle cx="{x}" cy="{y}" r="5"/></a>"#
                 ),
                 href = escape(&mark.href),
                 severity = mark.severity,
                 title = escape(&mark.title),
-                start = percent(start),
-                width = percent((share - start).max(0.002)),
-                top = VALUES_TOP,
-                height = VALUES_HEIGHT,
-                x = percent(share),
+                x = percent(self.window.share(mark.at)),
                 y = coordinate(VALUES_TOP + y),
-            ));
-        }
-        text
+            )
+        };
+        self.shown_marks().into_iter().map(mark).collect()
     }
 }
 
@@ -312,6 +332,7 @@ mod tests {
         assert_eq!(svg.matches(r#"class="mark critical""#).count(), 1);
         assert_eq!(svg.matches("V").count(), 1, "one score is over the threshold");
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;"), "{svg}");
+        assert_eq!(svg.matches(r#"class="unusual" x="37.50%" width="4.17%""#).count(), 1, "{svg}");
         assert!(svg.contains(">12:00<"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("style="), "{svg}");
     }
