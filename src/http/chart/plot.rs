@@ -23,6 +23,8 @@ const SCORES_HEIGHT: f64 = 72.0;
 const HEIGHT: f64 = 412.0;
 /// Labels closer to an edge than this would be cut off.
 const EDGE: f64 = 0.025;
+const N_VALUE_TICKS: usize = 6;
+const N_TIME_TICKS: i64 = 9;
 /// More marks than this hide the line they mark.
 const MAX_MARKS: usize = 200;
 /// A shorter stretch, as a share of the window, could not be seen.
@@ -72,6 +74,7 @@ impl Plot<'_> {
             self.unusual_stretches(),
             self.value_lines(&scale, &bands),
             self.score_lines(),
+            self.labels(&scale),
             self.alert_marks(&scale),
         ];
         format!(
@@ -118,28 +121,41 @@ impl Plot<'_> {
 
     fn grid(&self, scale: &Scale) -> String {
         let mut text = String::new();
-        for (value, label) in scale.ticks(6) {
+        for (value, _) in scale.ticks(N_VALUE_TICKS) {
             let y = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT));
-            let above = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT) - 4.0);
+            text.push_str(&format!(r#"<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>"#));
+        }
+        let bottom = VALUES_TOP + VALUES_HEIGHT;
+        for (n, (at, _)) in self.times().into_iter().enumerate() {
+            let (x, rank) = (percent(self.window.share(at)), rank(n));
             text.push_str(&format!(
-                r#"<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/><text class="tick" x="2" y="{above}">{label}</text>"#
+                r#"<line class="grid{rank}" x1="{x}" x2="{x}" y1="{VALUES_TOP}" y2="{bottom}"/>"#
             ));
         }
-        for (n, (at, label)) in time_ticks(&self.window, self.tz, 9).into_iter().enumerate() {
+        text
+    }
+
+    /// The words of the axes; they lie over the lines, which would hide them.
+    fn labels(&self, scale: &Scale) -> String {
+        let mut text = String::new();
+        for (value, label) in scale.ticks(N_VALUE_TICKS) {
+            let y = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT) - 4.0);
+            text.push_str(&format!(r#"<text class="tick" x="2" y="{y}">{label}</text>"#));
+        }
+        for (n, (at, label)) in self.times().into_iter().enumerate() {
             let share = self.window.share(at);
-            let x = percent(share);
-            let rank = if n % 2 == 1 { " minor" } else { "" };
-            text.push_str(&format!(
-                r#"<line class="grid{rank}" x1="{x}" x2="{x}" y1="{VALUES_TOP}" y2="{}"/>"#,
-                VALUES_TOP + VALUES_HEIGHT
-            ));
             if (EDGE..=1.0 - EDGE).contains(&share) {
+                let (x, rank) = (percent(share), rank(n));
                 text.push_str(&format!(
                     r#"<text class="tick time{rank}" x="{x}" y="{LABELS_AT}">{label}</text>"#
                 ));
             }
         }
         text
+    }
+
+    fn times(&self) -> Vec<(Timestamp, String)> {
+        time_ticks(&self.window, self.tz, N_TIME_TICKS)
     }
 
     fn value_lines(&self, scale: &Scale, bands: &[(Timestamp, Band)]) -> String {
@@ -253,6 +269,11 @@ impl Plot<'_> {
         };
         self.shown_marks().into_iter().map(mark).collect()
     }
+}
+
+/// Every second time is left out on narrow screens.
+const fn rank(n: usize) -> &'static str {
+    if n % 2 == 1 { " minor" } else { "" }
 }
 
 /// Opens a drawing that is stretched across and keeps its pixels down.
