@@ -12,7 +12,7 @@ use crate::{
         run_log::LogLine,
         runs::{self, RunFilter},
     },
-    domain::{AlertId, Band, ModelVersion, RunId, Timestamp},
+    domain::{AlertId, Band, ModelCard, ModelVersion, RunId, Timestamp},
 };
 
 use super::{
@@ -231,6 +231,30 @@ pub(super) async fn models(
 ) -> Answer<Items<ModelView>> {
     let all = models_asked(&site, &filter).await?;
     Ok(Json(Items::part(all, &filter.part(), (USUAL, MOST))))
+}
+
+/// Which version of which metric.
+#[derive(Debug, Deserialize)]
+pub(super) struct CardAsked {
+    pub(super) batch: String,
+    pub(super) metric: String,
+    pub(super) version: String,
+}
+
+pub(super) async fn model_card(
+    State(site): State<Arc<Site>>,
+    Asked(asked): Asked<CardAsked>,
+) -> Answer<ModelCard> {
+    Ok(Json(card_asked(&site, &asked).await?))
+}
+
+pub(super) async fn card_asked(site: &Site, asked: &CardAsked) -> Result<ModelCard, Failure> {
+    let batch = site.batch(&asked.batch)?;
+    let metric = site.metric(&batch.name, &asked.metric).await?.metric;
+    let rows = models::versions(&mut *site.reader().await?, &batch.name, &metric).await;
+    let rows = rows.map_err(|error| Failure::internal(&error))?;
+    let found = rows.iter().find(|row| row.version.as_str() == asked.version);
+    site.model_card(found.ok_or_else(|| Failure::missing("such version"))?).await
 }
 
 /// Every version of a metric when one is named, else the current version of each metric, of one

@@ -17,6 +17,9 @@ mod site;
 mod view;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio::{net::TcpListener, sync::watch};

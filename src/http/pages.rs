@@ -20,6 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("runs.html", include_str!("../../web/templates/runs.html")),
     ("run.html", include_str!("../../web/templates/run.html")),
     ("models_table.html", include_str!("../../web/templates/models_table.html")),
+    ("model.html", include_str!("../../web/templates/model.html")),
     ("models.html", include_str!("../../web/templates/models.html")),
     ("problem.html", include_str!("../../web/templates/problem.html")),
 ];
@@ -55,6 +56,7 @@ impl Pages {
         environment.add_filter("segment", segment);
         environment.add_filter("bytes", words::bytes);
         environment.add_filter("took", took);
+        environment.add_filter("share", share);
         environment.add_function("when", when);
         environment.add_function("clock", clock);
         environment.add_function("metric_href", metric_href);
@@ -85,6 +87,11 @@ fn score(value: Option<f64>) -> String {
         }
         Some(score) => format!("{score:.2}"),
     }
+}
+
+/// A share as a percentage.
+fn share(part: f64) -> String {
+    format!("{} %", domain_words::number(part * 100.0))
 }
 
 fn shown(text: &str) -> String {

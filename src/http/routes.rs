@@ -25,7 +25,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alerts/{id}", get(api::alert))
         .route("/runs", get(api::runs))
         .route("/runs/{id}", get(api::run))
-        .route("/models", get(api::models));
+        .route("/models", get(api::models))
+        .route("/models/card", get(api::model_card));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -40,6 +41,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/runs", get(dashboard::runs))
         .route("/runs/{id}", get(dashboard::run))
         .route("/models", get(dashboard::models))
+        .route("/models/card", get(dashboard::model_card))
         .nest("/api/v1", api)
         .fallback(|| async { Failure::missing("such page") })
         .layer(from_fn_with_state(Arc::clone(&site), guard::around))
@@ -55,7 +57,7 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 
 async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Failure> {
     let text = site.app.metrics.render().map_err(|error| Failure::internal(&error))?;
-    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
 async fn asset(Named(name): Named<String>) -> Result<Response, Failure> {

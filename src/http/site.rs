@@ -8,9 +8,15 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    catalog::{Reader, alerts::AlertFilter, metrics, metrics::MetricRow, segments},
+    catalog::{
+        Reader, alerts::AlertFilter, metrics, metrics::MetricRow, models::ModelRow, segments,
+    },
     config::Project,
-    domain::{BatchName, BatchSpec, MetricName, ScorePoint, SegmentKind, Series, Timestamp},
+    domain::{
+        BatchName, BatchSpec, MetricName, ModelCard, ScorePoint, Segment, SegmentKind, Series,
+        Timestamp,
+    },
+    io::{Key, StoreError, json},
     series::Range,
 };
 
@@ -119,12 +125,25 @@ impl Site {
         scores.map_err(|error| Failure::internal(&error))
     }
 
+    /// What a model's training wrote about it.
+    pub(super) async fn model_card(&self, model: &ModelRow) -> Result<ModelCard, Failure> {
+        let key = Key::parse(&model.metadata_key).map_err(|error| Failure::internal(&error))?;
+        let bytes = match self.app.store.get(&key).await {
+            Ok(bytes) => bytes,
+            Err(StoreError::NotFound { .. }) => {
+                return Err(Failure::missing("card of this model in the store"));
+            }
+            Err(error) => return Err(Failure::internal(&error)),
+        };
+        json::decode(&bytes).map_err(|error| Failure::internal(&error))
+    }
+
     async fn segments(
         &self,
         batch: &BatchName,
         kind: SegmentKind,
         window: Window,
-    ) -> Result<Vec<crate::domain::Segment>, Failure> {
+    ) -> Result<Vec<Segment>, Failure> {
         let mut reader = self.reader().await?;
         let listed = segments::live(&mut reader, batch, kind, window.from, window.to).await;
         listed.map_err(|error| Failure::internal(&error))

@@ -1,4 +1,5 @@
-//! The list of models: the current version of every metric, or every version of one.
+//! The list of models (the current version of every metric, or every version of one), and what is
+//! written about one version.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use axum::{extract::State, response::Html};
 
 use super::{
     super::{
-        api::models_asked,
+        api::{CardAsked, card_asked, models_asked},
         ask::{Asked, Filter},
         failure::Failure,
         pages::filled,
@@ -40,4 +41,14 @@ pub(in crate::http) async fn page(
             metric => filter.metric()?.map(|name| name.to_string()).unwrap_or_default(),
         },
     )
+}
+
+pub(in crate::http) async fn card(
+    State(site): State<Arc<Site>>,
+    Asked(asked): Asked<CardAsked>,
+) -> Result<Html<String>, Failure> {
+    let card = card_asked(&site, &asked).await?;
+    let batch = site.batch(&asked.batch)?;
+    let page = site.page_of(&format!("Model of {}", asked.metric), "/models", &batch);
+    site.render("model.html", filled! { page, card })
 }
