@@ -264,3 +264,21 @@ fn jump(by_clock: Span, elapsed: Duration) -> Option<Span> {
     let by = by_clock.micros().saturating_sub(elapsed);
     (JUMP.micros() < by.saturating_abs()).then_some(Span::from_micros(by))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_one_that_was_read_late() {
+        let check = |clock_secs, elapsed_secs, expected: Option<i64>| {
+            let found = jump(Span::secs(clock_secs), Duration::from_secs(elapsed_secs));
+            assert_eq!(found, expected.map(Span::secs));
+        };
+        check(1, 1, None);
+        check(60, 60, None);
+        check(5, 0, None);
+        check(7_201, 1, Some(7_200));
+        check(-3_599, 1, Some(-3_600));
+    }
+}

@@ -63,15 +63,17 @@ async fn an_edited_or_enabled_schedule_takes_effect_from_now() {
     let mut specs = every_ten_minutes();
     let mut planner = Planner::new(catalog.clone());
     planner.tick(&specs.clone().into(), at(5)).await.unwrap();
+    planner.tick(&specs.clone().into(), at(600)).await.unwrap();
     specs[0].schedule.triggers.insert(JobKind::Ingest, cron("*/1 * * * *"));
-    assert_eq!(planner.tick(&specs.clone().into(), at(500)).await.unwrap().n_runs, 0);
+    assert_eq!(planner.tick(&specs.clone().into(), at(900)).await.unwrap().n_runs, 0);
     specs[0].enabled = false;
-    assert_eq!(planner.tick(&specs.clone().into(), at(505)).await.unwrap().n_runs, 0);
+    assert_eq!(planner.tick(&specs.clone().into(), at(1_500)).await.unwrap().n_runs, 0);
     specs[0].enabled = true;
     let enabled: Arc<[BatchSpec]> = specs.into();
-    assert_eq!(planner.tick(&enabled, at(1_000)).await.unwrap(), Planned::default());
-    planner.tick(&enabled, at(1_020)).await.unwrap();
-    assert_eq!(made(&catalog).await, [(1_020, RunState::Pending)]);
+    assert_eq!(planner.tick(&enabled, at(3_000)).await.unwrap(), Planned::default());
+    planner.tick(&enabled, at(3_060)).await.unwrap();
+    let expected = [(600, RunState::Skipped), (3_060, RunState::Pending)];
+    assert_eq!(made(&catalog).await, expected);
 }
 
 #[tokio::test]
@@ -84,6 +86,9 @@ async fn a_clock_put_back_repeats_no_slot_and_the_schedule_goes_on() {
     }
     let slots: Vec<i64> = made(&catalog).await.into_iter().map(|(slot, _)| slot).collect();
     assert_eq!(slots, [600, 1_200, 1_800]);
+    let mut restarted = Planner::new(catalog.clone());
+    restarted.tick(&batches, at(590)).await.unwrap();
+    assert_eq!(restarted.next_slot(), Some(at(600)), "not silent until 1,800 has passed again");
 }
 
 #[tokio::test]
