@@ -40,13 +40,10 @@ pub async fn run(
     as_of: AsOf,
 ) -> Result<RunReport, JobError> {
     config_archive::keep(ctx, batch).await?;
-    let report = match claim.job {
+    Ok(match claim.job {
         JobKind::Ingest => RunReport::Ingest(ingest::ingest(ctx, claim, batch, as_of).await?),
         JobKind::Train => RunReport::Train(train::train(ctx, claim, batch, as_of).await?),
         JobKind::Score => RunReport::Score(score::score(ctx, claim, batch, as_of).await?),
         JobKind::Alert => RunReport::Alert(alert::alert(ctx, claim, batch, as_of).await?),
-    };
-    let summary = report.summary();
-    tracing::info!(batch = %batch.name, job = %claim.job, run = %claim.run, "{summary}");
-    Ok(report)
+    })
 }
