@@ -14,6 +14,9 @@ const UPPER: f64 = 0.85;
 /// Residuals beyond so many scales count as so many in means: one spike is not a new level.
 const CLAMP: f64 = 6.0;
 
+/// A mean over hours counts while the newest rows reach this share of it.
+const LASTS: f64 = 0.6;
+
 /// The views: single values, the level over two windows (each up and down), and activity.
 pub(super) const N_VIEWS: usize = 7;
 /// Least alert line of each view, in scales.
@@ -75,17 +78,18 @@ pub(super) fn look(at: &[f64], z: &[f64], windows: Windows, cadence: f64) -> Vec
                 let is_thin = n_rows < 3 || 2.0 * (n_rows as f64) < n_usual[window];
                 if is_thin { (0.0, 0.0) } else { means(firsts[window], row) }
             });
-            let short = still(short.0, recent.0);
-            let long = still(long.0, recent.0);
-            let activity = if 0.5 * activity.1 <= recent.1 { activity.1 } else { 0.0 };
-            [z[row], -z[row], short, -short, long, -long, activity]
+            let level = still(long.0, short.0);
+            let (short_level, long_level) = (still(short.0, recent.0), still(level, recent.0));
+            let lasting = recent.1.min(short.1);
+            let activity = if LASTS * activity.1 <= lasting { activity.1 } else { 0.0 };
+            [z[row], -z[row], short_level, -short_level, long_level, -long_level, activity]
         })
         .collect()
 }
 
 /// A level counts only while it lasts, so that an alert ends with its cause.
 fn still(mean: f64, recent: f64) -> f64 {
-    if 0.0 < mean * recent && 0.5 * mean.abs() <= recent.abs() { mean } else { 0.0 }
+    if 0.0 < mean * recent && LASTS * mean.abs() <= recent.abs() { mean } else { 0.0 }
 }
 
 /// The alert line of each view.
