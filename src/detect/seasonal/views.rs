@@ -1,5 +1,6 @@
-//! Five ways to look at the residuals, each with its own alert line, learnt from how far it
-//! usually goes in a day.
+//! Five ways to look at the residuals: single values, the level over two windows, the jump from
+//! the rows just before, and activity. Each has its own alert line, for ups and downs apart,
+//! learnt from how far it usually goes in a day.
 //!
 //! The line of a view extrapolates its daily maxima (a Gumbel law through their median and upper
 //! quantile) to once in [`RETURN_DAYS`] days. Quantiles of daily maxima allow for dependence
@@ -8,19 +9,22 @@
 use super::robust;
 
 /// A view alone should raise a false alert once in so many days.
-const RETURN_DAYS: f64 = 2_500.0;
+const RETURN_DAYS: f64 = 5_000.0;
 /// The upper quantile of the daily maxima; so many days may be incidents.
 const UPPER: f64 = 0.85;
 /// Residuals beyond so many scales count as so many in means: one spike is not a new level.
 const CLAMP: f64 = 6.0;
-
 /// A mean over hours counts while the newest rows reach this share of it.
 const LASTS: f64 = 0.6;
+/// A jump is counted from the median of so many rows before; so many cadences back they are
+/// forgotten.
+const BEFORE: usize = 5;
+const FORGOTTEN: f64 = 12.0;
 
-/// The views: single values, the level over two windows (each up and down), and activity.
-pub(super) const N_VIEWS: usize = 7;
+/// Value, short level, long level and jump, each up and then down, and activity.
+pub(super) const N_VIEWS: usize = 9;
 /// Least alert line of each view, in scales.
-const FLOOR: [f64; N_VIEWS] = [4.0, 4.0, 1.2, 1.2, 0.8, 0.8, 1.5];
+const FLOOR: [f64; N_VIEWS] = [4.0, 4.0, 1.2, 1.2, 0.8, 0.8, 0.3, 0.3, 1.5];
 
 /// Window lengths in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,13 +49,26 @@ impl Windows {
     }
 }
 
-/// Views of each row; `z` holds residuals in scales, `at` seconds, `cadence` their usual distance.
-pub(super) fn look(at: &[f64], z: &[f64], windows: Windows, cadence: f64) -> Vec<[f64; N_VIEWS]> {
-    let mut sums = Vec::with_capacity(z.len() + 1);
+/// What is looked at of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Seconds since the first row.
+    pub(super) at: f64,
+    /// The residual in scales.
+    pub(super) z: f64,
+    /// The value without its season; the level, which moves in steps, is still in it.
+    pub(super) seasonless: f64,
+    /// One scale, in the value's unit.
+    pub(super) scale: f64,
+}
+
+/// Views of each row; `cadence` is the usual distance of two in seconds.
+pub(super) fn look(rows: &[Row], windows: Windows, cadence: f64) -> Vec<[f64; N_VIEWS]> {
+    let mut sums = Vec::with_capacity(rows.len() + 1);
     sums.push((0.0, 0.0));
-    for z in z {
+    for row in rows {
         let (mut signed, mut size) = sums[sums.len() - 1];
-        let clamped = z.clamp(-CLAMP, CLAMP);
+        let clamped = row.z.clamp(-CLAMP, CLAMP);
         signed += clamped;
         size += clamped.abs();
         sums.push((signed, size));
@@ -64,10 +81,10 @@ pub(super) fn look(at: &[f64], z: &[f64], windows: Windows, cadence: f64) -> Vec
     let mut firsts = [0_usize; 3];
     let lengths = [windows.short, windows.long, windows.activity];
     let n_usual = lengths.map(|length| length / cadence);
-    (0..z.len())
+    (0..rows.len())
         .map(|row| {
             for (first, length) in firsts.iter_mut().zip(lengths) {
-                while at[*first] <= at[row] - length {
+                while rows[*first].at <= rows[row].at - length {
                     *first += 1;
                 }
             }
@@ -82,9 +99,27 @@ pub(super) fn look(at: &[f64], z: &[f64], windows: Windows, cadence: f64) -> Vec
             let (short_level, long_level) = (still(short.0, recent.0), still(level, recent.0));
             let lasting = recent.1.min(short.1);
             let activity = if LASTS * activity.1 <= lasting { activity.1 } else { 0.0 };
-            [z[row], -z[row], short_level, -short_level, long_level, -long_level, activity]
+            let jump = jump(&rows[..=row], FORGOTTEN * cadence);
+            let signed = [rows[row].z, short_level, long_level, jump];
+            std::array::from_fn(|view| match signed.get(view / 2) {
+                Some(signed) if view % 2 == 0 => *signed,
+                Some(signed) => -signed,
+                None => activity,
+            })
         })
         .collect()
+}
+
+/// How far the last row is from those just before it; 0 after a gap.
+fn jump(rows: &[Row], forgotten: f64) -> f64 {
+    let Some((row, before)) = rows.split_last() else { return 0.0 };
+    let Some((_, before)) = before.split_last_chunk::<BEFORE>() else { return 0.0 };
+    if forgotten < row.at - before[0].at {
+        return 0.0;
+    }
+    let mut before = before.map(|row| row.seasonless);
+    before.sort_unstable_by(f64::total_cmp);
+    (row.seasonless - before[BEFORE / 2]) / row.scale
 }
 
 /// A level counts only while it lasts, so that an alert ends with its cause.
@@ -162,8 +197,14 @@ mod tests {
 
     const HOURLY: Windows = Windows { short: 21_600.0, long: 86_400.0, activity: 43_200.0 };
 
-    fn hours(n: usize) -> Vec<f64> {
-        (0..n).map(|hour| hour as f64 * 3600.0).collect()
+    /// Hours with such residuals; `delay` seconds pass before the hour numbered `from`.
+    fn hours(z: &[f64], (from, delay): (usize, f64)) -> Vec<[f64; N_VIEWS]> {
+        let row = |(hour, z): (usize, &f64)| {
+            let at = hour as f64 * 3600.0 + if from <= hour { delay } else { 0.0 };
+            Row { at, z: *z, seasonless: *z, scale: 1.0 }
+        };
+        let rows: Vec<Row> = z.iter().enumerate().map(row).collect();
+        look(&rows, HOURLY, 3600.0)
     }
 
     #[test]
@@ -171,7 +212,7 @@ mod tests {
         let mut z = vec![0.0; 60];
         z[10] = 1e9;
         z[30..40].fill(3.0);
-        let views = look(&hours(60), &z, HOURLY, 3600.0);
+        let views = hours(&z, (0, 0.0));
         assert_eq!(views[10][0], 1e9);
         assert!(views.iter().take(25).all(|row| row[2] <= 1.0));
         assert_eq!(views[36][2], 3.0);
@@ -180,13 +221,18 @@ mod tests {
 
     #[test]
     fn the_few_rows_after_a_gap_make_no_mean() {
-        let mut at = hours(40);
-        for late in &mut at[30..] {
-            *late += 1e6;
-        }
-        let views = look(&at, &[3.0; 40], HOURLY, 3600.0);
+        let views = hours(&[3.0; 40], (30, 1e6));
         assert_eq!(views[29][4], 3.0);
         assert_eq!(views[33][4], 0.0);
+    }
+
+    #[test]
+    fn a_jump_is_counted_from_the_rows_just_before() {
+        let mut z: Vec<f64> = (0..40).map(f64::from).collect();
+        z[20] = 40.0;
+        let views = hours(&z, (30, 1e6));
+        assert_eq!([views[19][6], views[20][6], views[20][7]], [3.0, 23.0, -23.0]);
+        assert_eq!([views[21][6], views[31][6], views[35][6]], [2.0, 0.0, 3.0]);
     }
 
     #[test]
