@@ -232,7 +232,7 @@ mod tests {
         z[20] = 40.0;
         let views = hours(&z, (30, 1e6));
         assert_eq!([views[19][6], views[20][6], views[20][7]], [3.0, 23.0, -23.0]);
-        assert_eq!([views[21][6], views[31][6], views[35][6]], [2.0, 0.0, 3.0]);
+        assert_eq!([views[21][6], views[31][6], views[35][6]], [3.0, 0.0, 3.0]);
     }
 
     #[test]
