@@ -129,7 +129,7 @@ fn still(mean: f64, recent: f64) -> f64 {
 
 /// The alert line of each view.
 pub(super) fn alert_lines(views: &[[f64; N_VIEWS]], per_day: f64) -> [f64; N_VIEWS] {
-    let n_rows = (views.len() as f64 / 24.0).min(per_day).floor().max(1.0);
+    let n_rows = block_rows(views.len(), per_day);
     let n_blocks = RETURN_DAYS * per_day.max(1.0) / n_rows;
     std::array::from_fn(|view| {
         let maxima: Vec<f64> = views
@@ -138,6 +138,12 @@ pub(super) fn alert_lines(views: &[[f64; N_VIEWS]], per_day: f64) -> [f64; N_VIE
             .collect();
         gumbel(&maxima, n_blocks).max(1.05 * recurrent_peak(&maxima)).max(FLOOR[view])
     })
+}
+
+/// Rows of a block: a day, or a week where there are few a day; less in short histories, so that
+/// there are two dozen.
+fn block_rows(n_rows: usize, per_day: f64) -> f64 {
+    (n_rows as f64 / 24.0).min(per_day.max(7.0)).floor().max(1.0)
 }
 
 /// The value exceeded once in `n_blocks` blocks.
@@ -183,7 +189,7 @@ pub(super) fn runs(values: &[f64]) -> Vec<u32> {
 
 /// A run of equal values so long is as unusual as a view at its line.
 pub(super) fn run_line(runs: &[u32], per_day: f64) -> f64 {
-    let n_rows = (runs.len() as f64 / 24.0).min(per_day).floor().max(1.0) as usize;
+    let n_rows = block_rows(runs.len(), per_day) as usize;
     let mut longest: Vec<f64> = runs
         .chunks(n_rows)
         .map(|rows| f64::from(rows.iter().copied().max().unwrap_or(1)))
