@@ -195,6 +195,51 @@ pub async fn has_any(conn: &mut Connection, batch: &BatchName) -> Result<bool, C
         .doing("look whether a batch has models")
 }
 
+/// Which versions are more than a batch needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Surplus {
+    /// So many of the newest versions of a metric stay.
+    pub keep: u32,
+    /// Versions trained from here on stay.
+    pub before: Timestamp,
+}
+
+/// Takes surplus versions of a batch off the list; gives their number. A version that serves, that
+/// served before it, or that an alert names is never surplus. The objects are left to the sweep.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn forget_surplus(
+    conn: &mut Connection,
+    batch: &BatchName,
+    surplus: Surplus,
+) -> Result<u64, CatalogError> {
+    let forgotten = sqlx::query(
+        "WITH ranked AS (
+             SELECT metric, version, trained_at,
+                    row_number() OVER (PARTITION BY metric ORDER BY version DESC) AS place
+             FROM models WHERE batch = ?1
+         )
+         DELETE FROM models
+         WHERE batch = ?1
+           AND (metric, version) IN (SELECT metric, version FROM ranked
+                                     WHERE ?2 < place AND trained_at < ?3)
+           AND NOT EXISTS (SELECT 1 FROM model_pointers AS pointer
+                           WHERE pointer.batch = models.batch AND pointer.metric = models.metric
+                             AND models.version IN (pointer.version, pointer.previous))
+           AND NOT EXISTS (SELECT 1 FROM alerts
+                           WHERE alerts.batch = models.batch AND alerts.metric = models.metric
+                             AND alerts.model = models.version)",
+    )
+    .bind(batch)
+    .bind(surplus.keep)
+    .bind(surplus.before)
+    .execute(conn)
+    .await
+    .doing("forget surplus models")?;
+    Ok(forgotten.rows_affected())
+}
+
 /// The keys of every object of every version.
 ///
 /// # Errors

@@ -72,16 +72,25 @@ async fn drain(opened: &Opened) -> Result<(), JobError> {
     if has_due { run::deliver(opened).await } else { Ok(()) }
 }
 
-/// Compaction and sweep, every hour.
+/// Compaction, retention and sweep, every hour.
 pub(super) fn maintain(opened: &Arc<Opened>) -> Chore {
     let opened = Arc::clone(opened);
     Arc::new(move || {
         let opened = Arc::clone(&opened);
         Box::pin(async move {
             for batch in &opened.project.batches {
-                if let Err(error) = jobs::compact(&opened.ctx, &batch.name).await {
-                    let (batch, error) = (&batch.name, chain(&error.into()));
-                    tracing::error!(%batch, "could not merge small segments: {error}");
+                let name = &batch.name;
+                if let Err(error) = jobs::compact(&opened.ctx, name).await {
+                    let error = chain(&error.into());
+                    tracing::error!(batch = %name, "could not merge small segments: {error}");
+                }
+                match jobs::retire(&opened.ctx, batch).await {
+                    Ok(retired) if retired == jobs::Retired::default() => {}
+                    Ok(retired) => tracing::info!(batch = %name, "let go of {retired}"),
+                    Err(error) => {
+                        let error = chain(&error.into());
+                        tracing::error!(batch = %name, "could not let go of the old: {error}");
+                    }
                 }
             }
             match jobs::sweep(&opened.ctx).await {

@@ -93,7 +93,17 @@ pub fn metadata_key(batch: &BatchName, metric: &MetricName, version: &ModelVersi
 /// What an ingest received, by the day it arrived.
 pub fn raw_key(batch: &BatchName, at: Timestamp, run: RunId) -> Key {
     let day = at.to_utc().format("%Y-%m-%d");
-    Key::from_parts(format!("data/raw/{}/{day}/run-{run}.parquet", encode_name(batch.as_str())))
+    Key::from_parts(format!("{}/{day}/run-{run}.parquet", raw_prefix(batch)))
+}
+
+/// Where everything lies that a batch's ingests received.
+pub fn raw_prefix(batch: &BatchName) -> String {
+    format!("data/raw/{}", encode_name(batch.as_str()))
+}
+
+/// The arrival day in the key of a raw object, as `YYYY-MM-DD`.
+pub fn raw_day(key: &Key) -> Option<&str> {
+    key.as_str().split('/').nth(3)
 }
 
 /// The folder of a batch's history of one kind.

@@ -7,10 +7,13 @@ mod config_archive;
 mod context;
 mod deliver;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod ingest;
 mod model_file;
 mod model_store;
 mod names;
+mod retention;
 mod score;
 mod sweep;
 mod train;
@@ -21,6 +24,7 @@ pub use context::{AsOf, JobContext, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, deliver};
 pub use error::JobError;
 pub use model_file::{Model, ModelFileError};
+pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 
 use crate::{

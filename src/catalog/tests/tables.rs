@@ -56,6 +56,25 @@ async fn a_damaged_model_gives_way_to_the_newest_older_verified_one() {
 }
 
 #[tokio::test]
+async fn surplus_models_go_but_never_one_that_serves_served_last_or_raised_an_alert() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    for day in 1..=6 {
+        models::register(&mut tx, &model(day), RunId(day)).await.unwrap();
+    }
+    let (name, metric) = (model(1).batch, model(1).metric);
+    let (batch, of) = (name.clone(), metric.clone());
+    let raised = Alert { batch, metric: of, model: Some(model(2).version), ..alert("x") };
+    alerts::insert(&mut tx, &raised, RunId(2), at(6)).await.unwrap();
+    let surplus = models::Surplus { keep: 1, before: model(5).trained_at };
+    assert_eq!(models::forget_surplus(&mut tx, &name, surplus).await.unwrap(), 3);
+    let left: Vec<_> = models::versions(&mut tx, &name, &metric).await.unwrap();
+    let expected = [6, 5, 2].map(|day| model(day).version);
+    assert_eq!(left.into_iter().map(|row| row.version).collect::<Vec<_>>(), expected);
+    assert_eq!(models::current(&mut tx, &name, &metric).await.unwrap(), Some(model(6)));
+}
+
+#[tokio::test]
 async fn an_alert_is_stored_once_and_read_back_whole() {
     let Fixture { catalog, folder: _folder } = fixture().await;
     let mut tx = catalog.begin().await.unwrap();
