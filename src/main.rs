@@ -1,3 +1,7 @@
-//! The `anomstack` program.
+//! The `anomstack` program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anomstack::cli::main()
+}

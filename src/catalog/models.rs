@@ -195,6 +195,17 @@ pub async fn has_any(conn: &mut Connection, batch: &BatchName) -> Result<bool, C
         .doing("look whether a batch has models")
 }
 
+/// The keys of every object of every version.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn known_keys(conn: &mut Connection) -> Result<Vec<String>, CatalogError> {
+    sqlx::query_scalar("SELECT model_key FROM models UNION SELECT metadata_key FROM models")
+        .fetch_all(conn)
+        .await
+        .doing("list the keys of all models")
+}
+
 /// Every version of a metric, the newest first.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Table `watermarks`: the instant a job of a batch goes on from, by name. It never moves back.
 
+use std::collections::BTreeMap;
+
 use super::{
     Connection,
     error::{CatalogError, Doing as _},
@@ -21,6 +23,28 @@ pub async fn get(
         .fetch_optional(conn)
         .await
         .doing("read a watermark")
+}
+
+/// The instants kept under names that begin with a prefix, by what follows it.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn all(
+    conn: &mut Connection,
+    batch: &BatchName,
+    prefix: &str,
+) -> Result<BTreeMap<String, Timestamp>, CatalogError> {
+    let rows: Vec<(String, Timestamp)> = sqlx::query_as(
+        "SELECT substr(name, length(?2) + 1), at FROM watermarks
+         WHERE batch = ?1 AND substr(name, 1, length(?2)) = ?2
+         ORDER BY name",
+    )
+    .bind(batch)
+    .bind(prefix)
+    .fetch_all(conn)
+    .await
+    .doing("read watermarks")?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Moves the instant kept under a name forward; an earlier one changes nothing.

@@ -1,1 +1,159 @@
-//! (to be written)
+//! Layer 6: the command line. Parses arguments, puts the parts together, prints what came of it.
+//! The only place where errors become text and exit codes.
+
+mod batches;
+mod chart;
+mod check;
+mod daemon;
+mod demo;
+mod foreground;
+mod host_metrics;
+mod listing;
+mod open;
+mod run;
+mod serve;
+mod show;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::domain::LogFormat;
+
+/// Watches metrics and tells people when something is wrong.
+///
+/// Exit codes: 0 done, 1 found problems or a run failed, 2 could not start.
+#[derive(Debug, Parser)]
+#[command(name = "anomstack", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The project folder: holds config/ and metric_batches/
+    #[arg(long, value_name = "DIR", default_value = ".", global = true, env = "ANOMSTACK_CONFIG")]
+    config: PathBuf,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// Log more; twice for still more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT", global = true)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find incidents in a made-up shop's metrics and in this machine's own, then serve them
+    Demo(demo::Demo),
+    /// Write a new project folder with an example batch
+    Init {
+        /// The folder; made when missing, never overwritten
+        dir: PathBuf,
+    },
+    /// Check every configuration file and report all problems at once
+    Check,
+    /// Run a batch's jobs now, in the foreground
+    Run(run::Run),
+    /// Run the daemon: schedules, workers, alerts, dashboard
+    Serve(serve::Serve),
+    /// The batches and how they are doing
+    #[command(subcommand)]
+    Batches(batches::Batches),
+    /// The metrics of a batch
+    #[command(subcommand)]
+    Metrics(show::Metrics),
+    /// What ran, when, and what it did
+    #[command(subcommand)]
+    Runs(show::Runs),
+    /// What was noticed
+    #[command(subcommand)]
+    Alerts(show::Alerts),
+    /// Model versions
+    #[command(subcommand)]
+    Models(show::Models),
+    /// Print this machine's CPU, memory, disk and network figures as CSV
+    HostMetrics(host_metrics::HostMetrics),
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Done.
+    Done,
+    /// Problems were found, or a run failed.
+    Problems,
+    /// Nothing was begun.
+    NotStarted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Problems => Self::from(1),
+            Outcome::NotStarted => Self::from(2),
+        }
+    }
+}
+
+/// Reads the arguments, runs the command, prints errors with their causes.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(outcome) => outcome.into(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            Outcome::NotStarted.into()
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<Outcome> {
+    let global = cli.global;
+    match cli.command {
+        Command::Init { dir } => check::init(&dir),
+        Command::Check => check::check(&global),
+        Command::HostMetrics(command) => host_metrics::print(&command),
+        Command::Demo(command) => on_runtime(demo::demo(&global, command)),
+        Command::Run(command) => on_runtime(run::run(&global, command)),
+        Command::Serve(command) => on_runtime(serve::serve(&global, command)),
+        Command::Batches(command) => on_runtime(batches::batches(&global, command)),
+        Command::Metrics(command) => on_runtime(show::metrics(&global, command)),
+        Command::Runs(command) => on_runtime(show::runs(&global, command)),
+        Command::Alerts(command) => on_runtime(show::alerts(&global, command)),
+        Command::Models(command) => on_runtime(show::models(&global, command)),
+    }
+}
+
+fn on_runtime(command: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// The error and its causes in one line, each said once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if parts.last().is_none_or(|last| !last.ends_with(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
+/// A reader such as `head` that has seen enough is no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

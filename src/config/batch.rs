@@ -48,6 +48,7 @@ pub(super) fn read(
 ) -> BatchSpec {
     let (mut batch, shown) = read_file(table, place, check, |top| batch(top, context));
     batch.effective = toml::to_string(&shown).unwrap_or_default();
+    // Secrets are hidden in it, so the hash, which is stored and shown, says nothing of them.
     let digest = Sha256::digest(batch.effective.as_bytes());
     batch.config_hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     batch
@@ -201,6 +202,7 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
             help: Some("a tag is 1 to 64 letters, digits, `_`, `-` or `.`".into()),
         }),
     });
+    let params_place = detector.key_place("params");
     let params = detector.params("params");
     let place = match (&tag, &kind) {
         (Some(tag), _) => tag.place.clone(),
@@ -208,6 +210,10 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
         (None, None) => detector.place.clone(),
     };
     let kind = kind.map_or(DetectorKind::Auto, |kind| kind.value);
+    let params_place = params_place.unwrap_or_else(|| place.clone());
+    for problem in (detector.check.params_rule)(kind, &params) {
+        detector.check.problem(&params_place, problem);
+    }
     let tag = tag.map_or(kind.to_string(), |tag| tag.value);
     detector.show("tag", tag.as_str());
     Located { value: DetectorSpec { kind, tag, params }, place }

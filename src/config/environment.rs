@@ -8,6 +8,14 @@ use super::{
     place::{Place, SourceFile},
 };
 
+/// This program's own file.
+///
+/// # Errors
+/// What the system says when it cannot be found.
+pub fn program() -> io::Result<std::path::PathBuf> {
+    std::env::current_exe()
+}
+
 /// Environment variables by name. `Debug` shows the names only: values are often secrets.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -25,6 +33,11 @@ impl Environment {
     /// Exactly these variables.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// Every variable with its value.
+    pub fn into_inner(self) -> BTreeMap<String, String> {
+        self.0
     }
 
     /// The value of a variable.

@@ -21,7 +21,7 @@ impl Section<'_> {
         if !self.has("kind") {
             self.missing("kind", &format!("write one of {}", names.join(", ")));
         }
-        let path = self.path_of("kind");
+        let path = self.general_path("kind");
         let found = self.parsed("kind", "a known kind", |text| {
             let kind = kinds.iter().find(|kind| kind.name == text);
             kind.ok_or_else(|| refuse_word(text, &path, &names))

@@ -14,8 +14,7 @@ pub(super) const HIDDEN: &str = "[secret]";
 
 /// A table that is being read.
 pub(super) struct Section<'c> {
-    /// Path of the table, as in `alert`; empty at the top.
-    pub(super) path: String,
+    path: Path,
     /// Where it begins.
     pub(super) place: Place,
     pub(super) check: &'c mut Check,
@@ -23,6 +22,34 @@ pub(super) struct Section<'c> {
     shown: toml::Table,
     entries: Table,
     asked: Vec<&'static str>,
+}
+
+/// Where a table is from the top of its file; empty at the top.
+#[derive(Clone, Default)]
+pub(super) struct Path {
+    /// As it is written, names included: `metrics."orders.total".alert`.
+    written: String,
+    /// Without the names: `metrics.alert`.
+    general: String,
+}
+
+impl Path {
+    fn child(&self, key: &str) -> Self {
+        Self { written: joined(&self.written, key), general: joined(&self.general, key) }
+    }
+
+    fn named(&self, name: &str) -> Self {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let name = match !name.is_empty() && name.chars().all(is_bare) {
+            true => name.to_owned(),
+            false => format!("{name:?}"),
+        };
+        Self { written: joined(&self.written, &name), general: self.general.clone() }
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// A text and whether variables were filled in.
@@ -56,13 +83,13 @@ pub(super) fn read_file<T>(
     check: &mut Check,
     read: impl FnOnce(&mut Section<'_>) -> T,
 ) -> (T, toml::Table) {
-    let mut section = Section::new(String::new(), place.clone(), table, check);
+    let mut section = Section::new(Path::default(), place.clone(), table, check);
     let value = read(&mut section);
     (value, section.finish())
 }
 
 impl<'c> Section<'c> {
-    pub(super) fn new(path: String, place: Place, entries: Table, check: &'c mut Check) -> Self {
+    fn new(path: Path, place: Place, entries: Table, check: &'c mut Check) -> Self {
         Self { path, place, check, shown: toml::Table::new(), entries, asked: Vec::new() }
     }
 
@@ -76,9 +103,9 @@ impl<'c> Section<'c> {
         self.entries.get(key).map(|entry| entry.key.clone())
     }
 
-    /// Path of a key from the top of the file.
-    pub(super) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    /// Path of a key from the top of the file, without the names of channels and metrics.
+    pub(super) fn general_path(&self, key: &str) -> String {
+        self.path.child(key).general
     }
 
     /// Keeps the value that counts for a key.
@@ -111,7 +138,7 @@ impl<'c> Section<'c> {
     /// Says that a required key is not there.
     pub(super) fn missing(&mut self, key: &str, help: &str) {
         if self.check.completeness == Completeness::Whole {
-            let message = format!("`{}` is missing", self.path_of(key));
+            let message = format!("`{}` is missing", self.path.child(key).written);
             self.check.problem_with_help(&self.place, message, help);
         }
     }
@@ -167,12 +194,32 @@ impl<'c> Section<'c> {
     ) -> T {
         let place = self.entries.get(key).map_or(self.place.clone(), |entry| entry.key.clone());
         let entries = self.free_table(key);
-        let path = self.path_of(key);
-        let mut section = Section::new(path, place, entries, &mut *self.check);
-        let value = read(&mut section);
-        let shown = section.finish();
+        let (value, shown) = self.read_inner(self.path.child(key), place, entries, read);
         self.show_table(key, shown);
         value
+    }
+
+    /// Reads a table that has been taken out of this one and is not kept.
+    pub(super) fn read_below<T>(
+        &mut self,
+        key: &str,
+        place: Place,
+        entries: Table,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> T {
+        self.read_inner(self.path.child(key), place, entries, read).0
+    }
+
+    fn read_inner<T>(
+        &mut self,
+        path: Path,
+        place: Place,
+        entries: Table,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> (T, toml::Table) {
+        let mut section = Section::new(path, place, entries, &mut *self.check);
+        let value = read(&mut section);
+        (value, section.finish())
     }
 
     /// Each table of a list of tables.
@@ -197,10 +244,10 @@ impl<'c> Section<'c> {
                 self.wrong_type(key, "a list of tables", &item);
                 continue;
             };
-            let path = self.path_of(key);
-            let mut section = Section::new(path, item.place, entries, &mut *self.check);
-            values.push(read(&mut section));
-            shown.push(section.finish());
+            let path = self.path.child(key);
+            let (value, table) = self.read_inner(path, item.place, entries, &mut read);
+            values.push(value);
+            shown.push(table);
         }
         if !shown.is_empty() {
             self.show(key, shown);
@@ -220,10 +267,10 @@ impl<'c> Section<'c> {
                 self.wrong_type(&name, "a table", &entry.node);
                 continue;
             };
-            let path = self.path_of(key);
-            let mut section = Section::new(path, entry.key.clone(), entries, &mut *self.check);
-            read(&name, &entry.key, &mut section);
-            shown.insert(name, section.finish().into());
+            let path = self.path.child(key).named(&name);
+            let read = |section: &mut Section<'_>| read(&name, &entry.key, section);
+            let ((), table) = self.read_inner(path, entry.key.clone(), entries, read);
+            shown.insert(name, table.into());
         }
         self.show_table(key, shown);
     }
@@ -259,8 +306,8 @@ impl<'c> Section<'c> {
     }
 
     /// Reports the keys nobody asked for, and gives what was read.
-    pub(super) fn finish(self) -> toml::Table {
-        let place = match self.path.as_str() {
+    fn finish(self) -> toml::Table {
+        let place = match self.path.written.as_str() {
             "" => "at the top of the file".to_owned(),
             path => format!("in [{path}]"),
         };
@@ -269,7 +316,8 @@ impl<'c> Section<'c> {
             if is_secret_key(nearest.as_deref().unwrap_or_default()) {
                 self.check.hide(&node.place);
             }
-            let help = if is_later_key(&self.path, name) { Some(NOT_YET.into()) } else { nearest };
+            let help =
+                if is_later_key(&self.path.general, name) { Some(NOT_YET.into()) } else { nearest };
             let message = format!("unknown key `{name}` {place}");
             let known = || format!("the keys {place} are {}", self.asked.join(", "));
             self.check.problem_with_help(key, message, help.unwrap_or_else(known));

@@ -48,7 +48,7 @@ impl Section<'_> {
         let mut shown = toml::Table::new();
         for (name, entry) in entries {
             shown.insert(name.clone(), HIDDEN.into());
-            if let Some(secret) = self.secret_of(key, entry.node) {
+            if let Some(secret) = self.secret_of(&name, entry.node) {
                 secrets.insert(name, secret.value);
             }
         }
@@ -121,14 +121,10 @@ impl Section<'_> {
             self.wrong_type(key, "a text or { file = \"path\" }", &node);
             return None;
         };
-        let path = self.path_of(key);
-        let mut section = Section::new(path, node.place.clone(), entries, &mut *self.check);
-        if !section.has("file") {
-            section.missing("file", "write the path of a file that holds the secret");
-        }
-        let file = section.text("file");
-        section.finish();
-        let file = file?;
+        let help = "write the path of a file that holds the secret";
+        let file = self.read_below(key, node.place.clone(), entries, |section| {
+            section.required_text("file", help)
+        })?;
         let path = self.check.dir.join(&file.value.text);
         match fs::read_to_string(&path) {
             Ok(text) => {

@@ -78,7 +78,7 @@ impl Section<'_> {
         &mut self,
         key: &'static str,
     ) -> Option<Located<T>> {
-        let path = self.path_of(key);
+        let path = self.general_path(key);
         self.parsed(key, "a known word", |text| {
             text.parse().map_err(|error: UnknownText| {
                 refuse_word(text, &path, &error.expected.split(", ").collect::<Vec<_>>())

@@ -1,1 +1,119 @@
-//! (to be written)
+//! The detectors: each is fitted on one metric's past and then says of any row, in [0, 1], how
+//! unusual it is among that past. The set is closed; a new one is a file here and a variant of
+//! [`Fitted`]. Training is deterministic.
+
+mod artifact;
+mod combine;
+mod knn;
+mod neighbours;
+mod params;
+mod pca;
+mod robust;
+mod scaling;
+mod seasonal;
+
+use std::ops::Range;
+
+use chrono_tz::Tz;
+
+pub use artifact::DecodeError;
+pub use combine::combine;
+pub use knn::Knn;
+pub use params::validate_params;
+pub use pca::Pca;
+pub use seasonal::Seasonal;
+
+use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};
+use crate::features::FeatureFrame;
+use params::Params;
+
+/// What a training needs beside the frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitContext {
+    /// Zone of the metric's day and week.
+    pub timezone: Tz,
+    /// For detectors that draw; the same seed gives the same model.
+    pub seed: u64,
+}
+
+/// A trained detector.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fitted {
+    /// Robust distance from what the time of day and week usually looks like.
+    Seasonal(Seasonal),
+    /// Principal components.
+    Pca(Pca),
+    /// Nearest neighbours.
+    Knn(Knn),
+}
+
+/// Trains a detector on all rows of a frame.
+///
+/// # Errors
+/// The reason the frame gives no model.
+pub fn fit(
+    spec: &DetectorSpec,
+    frame: &FeatureFrame,
+    context: &FitContext,
+) -> Result<Fitted, NoScore> {
+    let params = params::parse(spec.kind, &spec.params)
+        .map_err(|problems| NoScore::BadParameter { message: problems.join("; ") })?;
+    match params {
+        Params::Seasonal(params) => {
+            seasonal::fit(frame, params, context.timezone).map(Fitted::Seasonal)
+        }
+        Params::Pca(params) => pca::fit(&frame.matrix(), params).map(Fitted::Pca),
+        Params::Knn(params) => knn::fit(&frame.matrix(), params).map(Fitted::Knn),
+    }
+}
+
+impl Fitted {
+    /// Scores rows of a frame, one result a row. A row's score depends on the model and on the
+    /// frame's rows up to it, never on later ones or on which others are asked for.
+    ///
+    /// # Panics
+    /// When `rows` reaches past the frame.
+    pub fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
+        match self {
+            Self::Seasonal(model) => model.score(frame, rows),
+            Self::Pca(model) => model.score(frame, rows),
+            Self::Knn(model) => model.score(frame, rows),
+        }
+    }
+
+    /// The algorithm.
+    pub fn kind(&self) -> DetectorKind {
+        match self {
+            Self::Seasonal(_) => DetectorKind::Seasonal,
+            Self::Pca(_) => DetectorKind::Pca,
+            Self::Knn(_) => DetectorKind::Knn,
+        }
+    }
+
+    /// The parameters as used, defaults included.
+    pub fn params(&self) -> serde_json::Map<String, serde_json::Value> {
+        match self {
+            Self::Seasonal(model) => model.params(),
+            Self::Pca(model) => model.params(),
+            Self::Knn(model) => model.params(),
+        }
+    }
+
+    /// The model as plain values, bit for bit.
+    pub fn to_plain(&self) -> Plain {
+        artifact::to_plain(self)
+    }
+
+    /// The model back from [`Self::to_plain`].
+    ///
+    /// # Errors
+    /// [`DecodeError`], naming the field that is missing or makes no sense.
+    pub fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        artifact::from_plain(plain)
+    }
+}
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod golden;

@@ -1,1 +1,49 @@
-//! (to be written)
+//! Layer 3: the jobs, one file each. A job is a plain async function over a context; it finds what
+//! it needs in storage and leaves what it made there. Jobs never call jobs.
+
+mod alert;
+mod compact;
+mod config_archive;
+mod context;
+mod deliver;
+mod error;
+mod ingest;
+mod model_file;
+mod model_store;
+mod names;
+mod score;
+mod sweep;
+mod train;
+mod verify;
+
+pub use compact::compact;
+pub use context::{AsOf, JobContext, Progress, VersionClock};
+pub use deliver::{Audience, Delivered, deliver};
+pub use error::JobError;
+pub use model_file::{Model, ModelFileError};
+pub use sweep::{Swept, sweep};
+
+use crate::{
+    catalog::runs::Claim,
+    domain::{BatchSpec, JobKind, RunReport},
+};
+
+/// Runs the job a claim names. Dropping the future stops it between two commits; what it had
+/// written without committing is swept later.
+///
+/// # Errors
+/// [`JobError`] when the whole job failed; single metrics that failed are in the report.
+pub async fn run(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<RunReport, JobError> {
+    config_archive::keep(ctx, batch).await?;
+    Ok(match claim.job {
+        JobKind::Ingest => RunReport::Ingest(ingest::ingest(ctx, claim, batch, as_of).await?),
+        JobKind::Train => RunReport::Train(train::train(ctx, claim, batch, as_of).await?),
+        JobKind::Score => RunReport::Score(score::score(ctx, claim, batch, as_of).await?),
+        JobKind::Alert => RunReport::Alert(alert::alert(ctx, claim, batch, as_of).await?),
+    })
+}

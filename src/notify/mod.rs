@@ -1,1 +1,80 @@
-//! (to be written)
+//! Telling people: one message to one channel, one attempt. What is due and what follows from an
+//! outcome is the outbox's business; nothing here retries or remembers.
+
+mod address;
+mod client;
+mod file;
+mod message;
+mod retry;
+mod signature;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
+
+pub use client::Client;
+pub use message::Message;
+pub use retry::backoff;
+
+use address::Reach;
+
+use crate::domain::{ChannelKind, ChannelSpec, Span};
+
+/// What became of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it.
+    Sent,
+    /// The receiver asks to wait; does not count as an attempt.
+    Throttled {
+        /// How long it asked for, at most an hour.
+        after: Option<Span>,
+    },
+    /// May work later.
+    Retry {
+        /// What happened, without secrets.
+        reason: String,
+        /// Whether the receiver may have it all the same.
+        ambiguous: bool,
+    },
+    /// Will not work however often it is tried.
+    Refused {
+        /// What happened, without secrets.
+        reason: String,
+    },
+}
+
+/// Sends a message to a channel once. The message's id is the same on every attempt, so that the
+/// receiver can tell a repeat.
+///
+/// Dropping the future may leave the message sent or not: treat it as ambiguous.
+pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> Outcome {
+    match &channel.kind {
+        ChannelKind::Log => {
+            log(message);
+            Outcome::Sent
+        }
+        ChannelKind::File { path } => file::append(path, message).await,
+        ChannelKind::Webhook { url, secret, allow_private, timeout } => {
+            let hook = webhook::Hook {
+                url,
+                secret: secret.as_ref(),
+                reach: if *allow_private { Reach::Anywhere } else { Reach::Public },
+                timeout: *timeout,
+            };
+            webhook::post(&hook, message, client).await
+        }
+    }
+}
+
+fn log(message: &Message) {
+    tracing::warn!(
+        batch = %message.alert.batch,
+        metric = ?message.alert.metric.as_str(),
+        alert = %message.alert.id,
+        severity = %message.alert.severity,
+        at = %message.alert.at,
+        "{}: {}",
+        message.title(),
+        message.alert.reason
+    );
+}

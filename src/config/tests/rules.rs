@@ -271,7 +271,7 @@ fn the_system_file_is_checked() {
     check_system("[channels]\nx = 1", &["anomstack.toml:2:5: `x` must be a table, not an integer"]);
     check_system(
         "[channels.x]\npath = \"x\"",
-        &["anomstack.toml:1:11: `channels.kind` is missing (write one of log, file, webhook)"],
+        &["anomstack.toml:1:11: `channels.x.kind` is missing (write one of log, file, webhook)"],
     );
     check_system(
         "[channels.x]\nkind = \"slack\"",

@@ -1,0 +1,55 @@
+//! `anomstack init` and `anomstack check`.
+
+use std::path::Path;
+
+use crate::{
+    config::{self, Color, Environment, Problems, Project},
+    detect,
+};
+
+use super::{Global, Outcome};
+
+/// Writes a new project folder.
+pub(super) fn init(dir: &Path) -> anyhow::Result<Outcome> {
+    let now = crate::runtime::clock::now();
+    for path in config::scaffold(dir, now)? {
+        println!("wrote {}", path.display());
+    }
+    let dir = dir.display();
+    println!("\nNext: anomstack --config {dir} run --all, then anomstack --config {dir} serve");
+    Ok(Outcome::Done)
+}
+
+/// Checks every file; prints all problems, or what was found to be right.
+pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {
+    match load(&global.config) {
+        Ok(project) => {
+            let n_batches = project.batches.len();
+            if global.json {
+                println!("{}", serde_json::json!({ "problems": [], "batches": n_batches }));
+            } else {
+                println!("{} batches, no problems", n_batches);
+            }
+            Ok(Outcome::Done)
+        }
+        Err(problems) if global.json => {
+            println!("{}", serde_json::json!({ "problems": problems }));
+            Ok(Outcome::Problems)
+        }
+        Err(problems) => {
+            print_problems(&problems);
+            Ok(Outcome::Problems)
+        }
+    }
+}
+
+/// The project, or all problems of all its files.
+pub(super) fn load(dir: &Path) -> Result<Project, Problems> {
+    config::load_with(dir, &Environment::from_process(), detect::validate_params)
+}
+
+/// On standard error, with colour where a person reads it.
+pub(super) fn print_problems(problems: &Problems) {
+    let color = Color::for_stream(&std::io::stderr(), &Environment::from_process());
+    eprint!("{}", problems.render(color));
+}

@@ -1,0 +1,77 @@
+//! The composition root: a project folder becomes a job context. Nothing else builds these parts.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+
+use crate::{
+    catalog::Catalog,
+    compute::Compute,
+    config::{self, Environment, Project},
+    domain::{LogSpec, ServerSpec},
+    io::Store,
+    jobs::{JobContext, Progress, VersionClock},
+    notify::Client,
+    runtime::clock,
+    series::History,
+    telemetry::{self, Metrics},
+};
+
+use super::{Global, Outcome, check};
+
+/// A project with everything its jobs need.
+pub(super) struct Opened {
+    pub(super) project: Arc<Project>,
+    pub(super) ctx: JobContext,
+    pub(super) client: Client,
+}
+
+/// Reads the configuration, or prints its problems: nothing is begun on a broken one.
+pub(super) fn project(global: &Global) -> Result<Project, Outcome> {
+    check::load(&global.config).map_err(|problems| {
+        check::print_problems(&problems);
+        Outcome::NotStarted
+    })
+}
+
+/// The dashboard's address, for links in messages.
+pub(super) fn dashboard(server: &ServerSpec) -> String {
+    format!("http://{}", SocketAddr::new(server.host, server.port))
+}
+
+/// Starts logging as the configuration and the command line say.
+pub(super) fn logging(global: &Global, spec: &LogSpec) -> anyhow::Result<()> {
+    let format = global.log_format.unwrap_or(spec.format);
+    let spec = LogSpec { format, ..spec.clone() };
+    Ok(telemetry::init_logging(&spec, global.verbose)?)
+}
+
+/// For commands whose own lines are what a person reads: only warnings, unless more is asked for.
+pub(super) fn logging_for_foreground(global: &Global, spec: &LogSpec) -> anyhow::Result<()> {
+    let filter = if global.verbose == 0 { "warn".to_owned() } else { spec.filter.clone() };
+    logging(global, &LogSpec { filter, ..spec.clone() })
+}
+
+/// Opens the store and the catalog.
+pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
+    let storage = &project.system.storage;
+    let store = Store::open(storage).context("open the storage")?;
+    std::fs::create_dir_all(&storage.root)
+        .with_context(|| format!("create {}", storage.root.display()))?;
+    let catalog =
+        Catalog::open(&storage.root.join("catalog.db")).await.context("open the catalog")?;
+    let compute = Compute::new(0)?;
+    let ctx = JobContext {
+        history: History::new(store.clone(), compute.clone(), storage.compression.into()),
+        catalog,
+        store,
+        compute,
+        metrics: Metrics::new()?,
+        versions: Arc::new(VersionClock::default()),
+        clock: clock::now,
+        program: config::program().context("find this program's own file")?,
+        environment: Arc::new(Environment::from_process().into_inner()),
+        progress: Arc::new(Progress::default()),
+    };
+    Ok(Opened { project: Arc::new(project), ctx, client: Client::new() })
+}

@@ -1,0 +1,104 @@
+//! `anomstack run`: a batch's jobs now, or as of a past instant.
+
+use clap::Args;
+
+use crate::{
+    domain::{BatchSpec, JobKind, Timestamp},
+    jobs::{self, JobError},
+    runtime::{self, lock, random_unit},
+};
+
+use super::{
+    Global, Outcome,
+    foreground::{self, When},
+    open::{self, Opened},
+};
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The batch
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    batch: Option<String>,
+    /// Only these jobs, in this order; may be repeated or separated by commas
+    #[arg(long = "job", value_name = "JOB", value_delimiter = ',')]
+    jobs: Vec<JobKind>,
+    /// As if it were then (RFC 3339): nothing observed later is looked at
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Every enabled batch
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs the jobs in order; a failed job ends its batch, not the others.
+pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome> {
+    let project = match open::project(global) {
+        Ok(project) => project,
+        Err(outcome) => return Ok(outcome),
+    };
+    open::logging_for_foreground(global, &project.system.log)?;
+    let opened = open::open(project).await?;
+    let lock = take_over(&opened).await?;
+    let batches = match chosen(&opened, &command) {
+        Ok(batches) => batches,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return Ok(Outcome::NotStarted);
+        }
+    };
+    let jobs: &[JobKind] = if command.jobs.is_empty() { JobKind::ALL } else { &command.jobs };
+    let when = command.at.map_or(When::Now, When::At);
+    let mut outcome = Outcome::Done;
+    for batch in batches {
+        for job in jobs {
+            if foreground::run_job(&opened.ctx, &batch, *job, when).await?.is_none() {
+                outcome = Outcome::Problems;
+                break;
+            }
+        }
+        jobs::compact(&opened.ctx, &batch.name).await?;
+    }
+    deliver(&opened).await?;
+    opened.ctx.catalog.close().await?;
+    drop(lock);
+    Ok(outcome)
+}
+
+/// With no daemon on the folder, what a killed process left is taken up; with one, that is its job.
+pub(super) async fn take_over(opened: &Opened) -> anyhow::Result<Option<lock::DataLock>> {
+    let now = (opened.ctx.clock)();
+    match lock::acquire(&opened.project.system.storage.root, now) {
+        Ok(held) => {
+            let sweep = opened.ctx.store.sweep_temporary();
+            runtime::recover(&opened.ctx.catalog, now, sweep).await?;
+            Ok(Some(held))
+        }
+        Err(lock::LockError::Held { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn chosen(opened: &Opened, command: &Run) -> Result<Vec<BatchSpec>, String> {
+    let all = &opened.project.batches;
+    let Some(name) = &command.batch else {
+        return Ok(all.iter().filter(|batch| batch.enabled).cloned().collect());
+    };
+    let found = all.iter().find(|batch| batch.name.as_str() == name);
+    found.map(|batch| vec![batch.clone()]).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|batch| batch.name.as_str()).collect();
+        format!("no batch `{name}`; there are: {}", names.join(", "))
+    })
+}
+
+/// Sends what the run has put into the outbox.
+pub(super) async fn deliver(opened: &Opened) -> Result<(), JobError> {
+    let dashboard = open::dashboard(&opened.project.system.server);
+    let audience = jobs::Audience {
+        channels: &opened.project.system.channels,
+        batches: &opened.project.batches,
+        dashboard: &dashboard,
+    };
+    jobs::deliver(&opened.ctx, &audience, &opened.client, random_unit).await?;
+    Ok(())
+}

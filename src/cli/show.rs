@@ -1,0 +1,389 @@
+//! `anomstack metrics|runs|alerts|models list|show`: what the catalog knows, as tables or JSON.
+
+use clap::Subcommand;
+
+use crate::{
+    catalog::{
+        Catalog,
+        alerts::{self, AlertFilter, AlertRow},
+        metrics::{self, MetricRow},
+        models::{self, ModelRow},
+        run_log,
+        runs::{self, RunFilter, RunRow},
+    },
+    domain::{
+        AlertId, BatchName, JobKind, MetricName, ModelCard, RunId, RunState, Timestamp,
+        words::number,
+    },
+    io::{Key, json},
+};
+
+use super::{
+    Global, Outcome,
+    listing::{self, ago, or_dash},
+    open::{self, Opened},
+};
+
+/// What can be asked of metrics.
+#[derive(Debug, Subcommand)]
+pub(super) enum Metrics {
+    /// The metrics of a batch, or of all
+    List {
+        /// Only of this batch
+        batch: Option<String>,
+    },
+    /// One metric
+    Show {
+        /// Its batch
+        batch: String,
+        /// Its name
+        metric: String,
+    },
+}
+
+/// What can be asked of runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Runs {
+    /// Newest first
+    List {
+        /// Only of this batch
+        #[arg(long)]
+        batch: Option<String>,
+        /// Only this job
+        #[arg(long)]
+        job: Option<JobKind>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<RunState>,
+        /// At most so many
+        #[arg(long, default_value_t = 30)]
+        limit: u32,
+    },
+    /// One run with its report and log
+    Show {
+        /// Its number
+        run: i64,
+    },
+}
+
+/// What can be asked of alerts.
+#[derive(Debug, Subcommand)]
+pub(super) enum Alerts {
+    /// Newest first
+    List {
+        /// Only of this batch
+        #[arg(long)]
+        batch: Option<String>,
+        /// Only of this metric
+        #[arg(long)]
+        metric: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 30)]
+        limit: u32,
+    },
+    /// One alert
+    Show {
+        /// Its id
+        alert: String,
+    },
+}
+
+/// What can be asked of models.
+#[derive(Debug, Subcommand)]
+pub(super) enum Models {
+    /// The versions of a batch's models, newest first
+    List {
+        /// The batch
+        batch: String,
+        /// Only of this metric
+        metric: Option<String>,
+    },
+    /// One version with its card; the current one when none is named
+    Show {
+        /// Its batch
+        batch: String,
+        /// Its metric
+        metric: String,
+        /// Its version
+        version: Option<String>,
+    },
+}
+
+/// Lists or shows metrics.
+pub(super) async fn metrics(global: &Global, command: Metrics) -> anyhow::Result<Outcome> {
+    let (opened, now) = match open_quietly(global).await? {
+        Ok(opened) => opened,
+        Err(outcome) => return Ok(outcome),
+    };
+    let mut reader = opened.ctx.catalog.reader().await?;
+    match command {
+        Metrics::List { batch } => {
+            let mut found: Vec<Named<MetricRow>> = Vec::new();
+            for spec in &opened.project.batches {
+                if batch.as_ref().is_some_and(|name| name != spec.name.as_str()) {
+                    continue;
+                }
+                let rows = metrics::list(&mut reader, &spec.name).await?;
+                let batch = spec.name.clone();
+                found.extend(rows.into_iter().map(|row| Named { batch: batch.clone(), row }));
+            }
+            let header = ["BATCH", "METRIC", "NEWEST POINT", "VALUE", "POINTS", "SCORE", "NOTE"];
+            listing::print(global, &found, &header, |named| metric_cells(named, now))
+        }
+        Metrics::Show { batch, metric } => {
+            let batch = BatchName::parse(&batch)?;
+            let rows = metrics::list(&mut reader, &batch).await?;
+            match rows.into_iter().find(|row| row.metric.as_str() == metric) {
+                Some(row) => {
+                    let fields = metric_fields(&row, now);
+                    listing::print_one(global, &Named { batch, row }, &fields)
+                }
+                None => missing(&format!("batch `{batch}` has no metric `{metric}`")),
+            }
+        }
+    }
+}
+
+/// Lists or shows runs.
+pub(super) async fn runs(global: &Global, command: Runs) -> anyhow::Result<Outcome> {
+    let (opened, now) = match open_quietly(global).await? {
+        Ok(opened) => opened,
+        Err(outcome) => return Ok(outcome),
+    };
+    let mut reader = opened.ctx.catalog.reader().await?;
+    match command {
+        Runs::List { batch, job, state, limit } => {
+            let batch = batch.as_deref().map(BatchName::parse).transpose()?;
+            let filter = RunFilter { batch, job, state, limit, offset: 0 };
+            let rows = runs::list(&mut reader, &filter).await?;
+            let header = ["RUN", "BATCH", "JOB", "SLOT", "STATE", "WHAT IT DID"];
+            listing::print(global, &rows, &header, run_cells)
+        }
+        Runs::Show { run } => match runs::get(&mut reader, RunId(run)).await? {
+            Some(row) => {
+                let log = run_log::lines(&mut reader, row.id).await?;
+                let mut fields = run_fields(&row, now);
+                fields.extend(
+                    log.iter().map(|line| ("log", format!("{} {}", line.at, line.message))),
+                );
+                listing::print_one(global, &row, &fields)
+            }
+            None => missing(&format!("no run {run}")),
+        },
+    }
+}
+
+/// Lists or shows alerts.
+pub(super) async fn alerts(global: &Global, command: Alerts) -> anyhow::Result<Outcome> {
+    let (opened, now) = match open_quietly(global).await? {
+        Ok(opened) => opened,
+        Err(outcome) => return Ok(outcome),
+    };
+    let mut reader = opened.ctx.catalog.reader().await?;
+    match command {
+        Alerts::List { batch, metric, limit } => {
+            let batch = batch.as_deref().map(BatchName::parse).transpose()?;
+            let metric = metric.as_deref().map(MetricName::parse).transpose()?;
+            let filter = AlertFilter { batch, metric, since: None, limit, offset: 0 };
+            let rows = alerts::list(&mut reader, &filter).await?;
+            let header = ["ALERT", "WHEN", "BATCH", "METRIC", "SCORE", "WHAT"];
+            listing::print(global, &rows, &header, alert_cells)
+        }
+        Alerts::Show { alert } => match alerts::get(&mut reader, &AlertId(alert.clone())).await? {
+            Some(row) => listing::print_one(global, &row, &alert_fields(&row, now)),
+            None => missing(&format!("no alert `{alert}`")),
+        },
+    }
+}
+
+/// Lists or shows model versions.
+pub(super) async fn models(global: &Global, command: Models) -> anyhow::Result<Outcome> {
+    let (opened, _) = match open_quietly(global).await? {
+        Ok(opened) => opened,
+        Err(outcome) => return Ok(outcome),
+    };
+    let catalog = &opened.ctx.catalog;
+    match command {
+        Models::List { batch, metric } => {
+            let rows = versions(catalog, &batch, metric.as_deref()).await?;
+            let header = ["METRIC", "VERSION", "STATE", "DETECTORS", "ROWS", "BYTES"];
+            listing::print(global, &rows, &header, model_cells)
+        }
+        Models::Show { batch, metric, version } => {
+            let rows = versions(catalog, &batch, Some(&metric)).await?;
+            let row = match &version {
+                Some(version) => rows.into_iter().find(|row| row.version.as_str() == version),
+                None => {
+                    let mut reader = catalog.reader().await?;
+                    let (batch, metric) = (BatchName::parse(&batch)?, MetricName::parse(&metric)?);
+                    models::current(&mut reader, &batch, &metric).await?
+                }
+            };
+            let Some(row) = row else { return missing("no such model version") };
+            let bytes = opened.ctx.store.get(&Key::parse(&row.metadata_key)?).await?;
+            let card: ModelCard = json::decode(&bytes)?;
+            listing::print_one(global, &card, &card_fields(&card, &row))
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Named<T> {
+    batch: BatchName,
+    #[serde(flatten)]
+    row: T,
+}
+
+async fn open_quietly(global: &Global) -> anyhow::Result<Result<(Opened, Timestamp), Outcome>> {
+    let project = match open::project(global) {
+        Ok(project) => project,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    let opened = open::open(project).await?;
+    let now = (opened.ctx.clock)();
+    Ok(Ok((opened, now)))
+}
+
+fn missing(what: &str) -> anyhow::Result<Outcome> {
+    eprintln!("error: {what}");
+    Ok(Outcome::Problems)
+}
+
+async fn versions(
+    catalog: &Catalog,
+    batch: &str,
+    metric: Option<&str>,
+) -> anyhow::Result<Vec<ModelRow>> {
+    let batch = BatchName::parse(batch)?;
+    let mut reader = catalog.reader().await?;
+    Ok(match metric {
+        Some(metric) => models::versions(&mut reader, &batch, &MetricName::parse(metric)?).await?,
+        None => models::list(&mut reader, &batch).await?,
+    })
+}
+
+fn metric_cells(named: &Named<MetricRow>, now: Timestamp) -> Vec<String> {
+    let row = &named.row;
+    vec![
+        named.batch.to_string(),
+        row.metric.to_string(),
+        ago(now, row.newest_at),
+        number(row.newest_value),
+        row.n_points.to_string(),
+        or_dash(row.last_score, |score| format!("{score:.3}")),
+        row.skip_reason.as_ref().map_or(String::new(), ToString::to_string),
+    ]
+}
+
+fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)> {
+    vec![
+        ("metric", row.metric.to_string()),
+        ("newest point", format!("{} ({})", row.newest_at, ago(now, row.newest_at))),
+        ("value", number(row.newest_value)),
+        ("points", row.n_points.to_string()),
+        ("first seen", row.first_seen.to_string()),
+        ("score", or_dash(row.last_score, |score| format!("{score:.3}"))),
+        ("scored at", or_dash(row.last_score_at, |at| at.to_string())),
+        ("passed over", or_dash(row.skip_reason.as_ref(), ToString::to_string)),
+    ]
+}
+
+fn run_cells(row: &RunRow) -> Vec<String> {
+    let report = row.report.as_ref().map(|report| report.summary());
+    vec![
+        row.id.to_string(),
+        row.batch.to_string(),
+        row.job.to_string(),
+        row.slot.to_string(),
+        row.state.to_string(),
+        report.or_else(|| row.error.clone()).unwrap_or_default(),
+    ]
+}
+
+fn run_fields(row: &RunRow, now: Timestamp) -> Vec<(&'static str, String)> {
+    let report = row.report.as_ref().and_then(|report| serde_json::to_string_pretty(report).ok());
+    vec![
+        ("run", row.id.to_string()),
+        ("batch", row.batch.to_string()),
+        ("job", row.job.to_string()),
+        ("slot", row.slot.to_string()),
+        ("cause", row.cause.to_string()),
+        ("state", row.state.to_string()),
+        ("attempt", row.attempt.to_string()),
+        ("started", or_dash(row.started_at, |at| format!("{at} ({})", ago(now, at)))),
+        ("ended", or_dash(row.ended_at, |at| at.to_string())),
+        ("configuration", row.config_hash.clone()),
+        ("error", or_dash(row.error.as_ref(), Clone::clone)),
+        ("report", or_dash(report, |text| text)),
+    ]
+}
+
+fn alert_cells(row: &AlertRow) -> Vec<String> {
+    let alert = &row.alert;
+    vec![
+        alert.id.0.chars().take(12).collect(),
+        alert.at.to_string(),
+        alert.batch.to_string(),
+        alert.metric.to_string(),
+        or_dash(alert.score, |score| format!("{score:.3}")),
+        alert.reason.clone(),
+    ]
+}
+
+fn alert_fields(row: &AlertRow, now: Timestamp) -> Vec<(&'static str, String)> {
+    let alert = &row.alert;
+    let expected = alert.band.map(|band| {
+        let (lower, upper) = (number(band.lower), number(band.upper));
+        format!("{} ({lower} to {upper})", number(band.expected))
+    });
+    vec![
+        ("alert", alert.id.to_string()),
+        ("batch", alert.batch.to_string()),
+        ("metric", alert.metric.to_string()),
+        ("kind", alert.kind.to_string()),
+        ("severity", alert.severity.to_string()),
+        ("at", format!("{} ({})", alert.at, ago(now, alert.at))),
+        ("since", alert.since.to_string()),
+        ("value", or_dash(alert.value, number)),
+        ("expected", or_dash(expected, |text| text)),
+        ("score", or_dash(alert.score, |score| format!("{score:.4}"))),
+        ("threshold", or_dash(alert.threshold, |threshold| threshold.to_string())),
+        ("model", or_dash(alert.model.as_ref(), ToString::to_string)),
+        ("reason", alert.reason.clone()),
+        ("raised", format!("{} by run {}", row.raised_at, row.run)),
+    ]
+}
+
+fn model_cells(row: &ModelRow) -> Vec<String> {
+    vec![
+        row.metric.to_string(),
+        row.version.to_string(),
+        row.state.to_string(),
+        row.detectors.join(", "),
+        row.rows.to_string(),
+        row.size.to_string(),
+    ]
+}
+
+fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("batch", card.batch.to_string()),
+        ("metric", card.metric.to_string()),
+        ("version", card.version.to_string()),
+        ("state", row.state.to_string()),
+        ("trained on", format!("{} to {}", card.trained_from, card.trained_to)),
+        ("rows", card.rows.to_string()),
+        ("object", row.model_key.clone()),
+        ("sha256", card.sha256.clone()),
+        ("bytes", card.size.to_string()),
+        ("alert rate", format!("{:.4} of training rows", card.quality.in_sample_alert_rate)),
+        ("self-test", format!("{:.3}", card.quality.self_test_score)),
+        ("configuration", card.config_hash.clone()),
+        ("program", card.program.clone()),
+    ];
+    for detector in &card.detectors {
+        let params = serde_json::Value::Object(detector.params.clone());
+        fields.push(("detector", format!("{} ({}) {params}", detector.tag, detector.kind)));
+    }
+    fields
+}

@@ -1,0 +1,293 @@
+//! The level of the last days, the seasons on top of it, and what is left of a value without both.
+
+use chrono_tz::Tz;
+
+use super::calendar::{self, DAY};
+use super::profile::{self, Deviations, Grain, MIN_DAYS, Profile, Shape};
+use super::robust;
+use crate::domain::Timestamp;
+
+/// How many blocks before a row's own make its level. A shift is followed after half of them.
+pub(super) const N_LEVEL: usize = 7;
+/// Slots of a day that have a scale of their own.
+const N_SCALES: usize = 24;
+/// A season that is a share of the level must leave so much less than one that is added.
+const WORTH_A_SHARE: f64 = 0.98;
+/// A share-shaped level stays between these multiples of its usual size.
+const LEVEL_LIMITS: (f64, f64) = (0.1, 10.0);
+
+/// The median of one block of rows, seasons taken out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Block {
+    /// Its number, counted from the epoch.
+    pub(super) number: i64,
+    pub(super) level: f64,
+    pub(super) n_rows: usize,
+}
+
+/// What is expected when.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Baseline {
+    pub(super) zone: Tz,
+    pub(super) shape: Shape,
+    pub(super) profile: Profile,
+    /// Length of a block in seconds.
+    pub(super) block: i64,
+    /// Usual level.
+    pub(super) level: f64,
+    /// The newest blocks of the training, in order; the level where a frame has no past.
+    pub(super) carried: Vec<Block>,
+}
+
+/// One value compared with what was expected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Residual {
+    pub(super) expected: f64,
+    /// In `weight`s.
+    pub(super) deviation: f64,
+    /// The value without its season.
+    pub(super) seasonless: f64,
+    /// The level for seasons that are shares of it, else 1.
+    pub(super) weight: f64,
+    local: i64,
+}
+
+impl Residual {
+    pub(super) fn scale(&self, scales: &[f64]) -> f64 {
+        scales[calendar::slot_of_day(self.local, scales.len())]
+    }
+}
+
+impl Baseline {
+    /// Learns from a history, and says what is left of it.
+    pub(super) fn learn(
+        at: &[Timestamp],
+        y: &[f64],
+        cadence: f64,
+        zone: Tz,
+    ) -> (Self, Vec<Residual>) {
+        let local = calendar::local_seconds(at, zone);
+        let span = (at[at.len() - 1] - at[0]).as_secs_f64();
+        let days = span / DAY as f64;
+        let block = block_length(span, cadence);
+        let grain = Grain::of(cadence, days);
+        let rough = centred_levels(at, &blocks(at, y, block), block);
+        let mut sorted = rough.clone();
+        let level = robust::median(&mut sorted);
+        let is_positive = y.iter().all(|y| 0.0 < *y);
+        let choice = |shape| {
+            let (value, weight) = deviations(y, &rough, shape);
+            profile::choose(Deviations { local: &local, value: &value, weight: &weight }, grain)
+        };
+        let (mut seasons, spread) = choice(Shape::Additive);
+        let mut shape = Shape::Additive;
+        if is_positive {
+            let (share_seasons, share_spread) = choice(Shape::Multiplicative);
+            if share_spread < WORTH_A_SHARE * spread {
+                (shape, seasons) = (Shape::Multiplicative, share_seasons);
+            }
+        }
+        let learn = |levels: &[f64]| {
+            let (value, weight) = deviations(y, levels, shape);
+            let rows = Deviations { local: &local, value: &value, weight: &weight };
+            profile::learn(rows, grain, seasons)
+        };
+        let mut model = Self { zone, shape, profile: learn(&rough), block, level, carried: vec![] };
+        let refined = blocks(at, &model.without_season(&local, y), block);
+        model.profile = learn(&centred_levels(at, &refined, block));
+        let all = blocks(at, &model.without_season(&local, y), block);
+        // The first rows of the training have no past; the blocks that follow stand in.
+        model.carried = all[..N_LEVEL.min(all.len())].to_vec();
+        let residuals = model.residuals(at, y);
+        model.carried = all[all.len().saturating_sub(N_LEVEL)..].to_vec();
+        (model, residuals)
+    }
+
+    fn without_season(&self, local: &[i64], y: &[f64]) -> Vec<f64> {
+        local
+            .iter()
+            .zip(y)
+            .map(|(local, y)| match self.shape {
+                Shape::Additive => y - self.profile.at(*local),
+                Shape::Multiplicative => y / (1.0 + self.profile.at(*local)).max(0.05),
+            })
+            .collect()
+    }
+
+    /// Compares each value with what its past and the time foretell.
+    pub(super) fn residuals(&self, at: &[Timestamp], y: &[f64]) -> Vec<Residual> {
+        let local = calendar::local_seconds(at, self.zone);
+        let blocks = blocks(at, &self.without_season(&local, y), self.block);
+        let mut levels = Levels { model: self, blocks: &blocks, known: None };
+        (0..y.len())
+            .map(|row| {
+                let level = levels.before(block_of(at[row], self.block));
+                let season = self.profile.at(local[row]);
+                let (expected, weight) = match self.shape {
+                    Shape::Additive => (level + season, 1.0),
+                    Shape::Multiplicative => (level * (1.0 + season), level),
+                };
+                let deviation = (y[row] - expected) / weight;
+                let seasonless = y[row] - season * weight;
+                Residual { expected, deviation, seasonless, weight, local: local[row] }
+            })
+            .collect()
+    }
+
+    fn limited(&self, level: f64) -> f64 {
+        match self.shape {
+            Shape::Additive => level,
+            Shape::Multiplicative => {
+                level.clamp(LEVEL_LIMITS.0 * self.level, LEVEL_LIMITS.1 * self.level)
+            }
+        }
+    }
+}
+
+/// Levels by block, worked out once for each.
+struct Levels<'a> {
+    model: &'a Baseline,
+    blocks: &'a [Block],
+    known: Option<(i64, f64)>,
+}
+
+impl Levels<'_> {
+    /// The level before a block: of the newest blocks of the frame or the training that end
+    /// before it. Without any, that of the end of the training.
+    fn before(&mut self, number: i64) -> f64 {
+        if let Some((known, level)) = self.known
+            && known == number
+        {
+            return level;
+        }
+        let n_past = self.blocks.partition_point(|block| block.number < number);
+        let past = &self.blocks[n_past.saturating_sub(N_LEVEL)..n_past];
+        let seen = |block: &Block| past.iter().find(|other| other.number == block.number);
+        let carried = &self.model.carried;
+        let is_wanted = |block: &&Block| {
+            block.number < number && seen(block).is_none_or(|other| other.n_rows < block.n_rows)
+        };
+        let extra: Vec<Block> = carried.iter().filter(is_wanted).copied().collect();
+        let is_replaced = |block: &Block| extra.iter().any(|other| other.number == block.number);
+        let mut newest: Vec<Block> = past
+            .iter()
+            .filter(|block| !is_replaced(block))
+            .copied()
+            .chain(extra.iter().copied())
+            .collect();
+        newest.sort_by_key(|block| block.number);
+        let first = newest.len().saturating_sub(N_LEVEL);
+        let mut levels: Vec<f64> = newest[first..].iter().map(|block| block.level).collect();
+        if levels.len() < 3 {
+            let n_missing = 3 - levels.len();
+            let after = carried.iter().filter(|block| number <= block.number);
+            levels.extend(after.take(n_missing).map(|block| block.level));
+        }
+        let level = self.model.limited(robust::median(&mut levels));
+        self.known = Some((number, level));
+        level
+    }
+}
+
+/// A day where there is a week of them, else a share of the history; at least four rows of a
+/// series finer than a quarter of a day.
+fn block_length(span: f64, cadence: f64) -> i64 {
+    let day = DAY as f64;
+    let length = if 7.0 * day <= span { day } else { (span / 14.0).max(4.0 * cadence) };
+    let length = if day < 4.0 * cadence { cadence } else { length };
+    (length.ceil() as i64).max(1)
+}
+
+fn block_of(at: Timestamp, block: i64) -> i64 {
+    at.secs().div_euclid(block)
+}
+
+fn blocks(at: &[Timestamp], y: &[f64], block: i64) -> Vec<Block> {
+    let mut pool = Vec::new();
+    let mut found: Vec<Block> = Vec::new();
+    let mut first = 0;
+    while first < at.len() {
+        let number = block_of(at[first], block);
+        let rest = &at[first..];
+        let n_rows = rest.iter().take_while(|at| block_of(**at, block) == number).count();
+        pool.clear();
+        pool.extend_from_slice(&y[first..first + n_rows]);
+        found.push(Block { number, level: robust::median(&mut pool), n_rows });
+        first += n_rows;
+    }
+    found
+}
+
+/// The median of the blocks around each row's own, for learning seasons.
+fn centred_levels(at: &[Timestamp], blocks: &[Block], block: i64) -> Vec<f64> {
+    let half = N_LEVEL / 2;
+    let levels: Vec<f64> = (0..blocks.len())
+        .map(|middle| {
+            let last = (middle + half + 1).min(blocks.len());
+            let around = &blocks[middle.saturating_sub(half)..last];
+            let mut levels: Vec<f64> = around.iter().map(|block| block.level).collect();
+            robust::median(&mut levels)
+        })
+        .collect();
+    let mut index = 0;
+    at.iter()
+        .map(|at| {
+            while blocks[index].number < block_of(*at, block) {
+                index += 1;
+            }
+            levels[index]
+        })
+        .collect()
+}
+
+/// Deviations from the level, and what turns them into units.
+fn deviations(y: &[f64], levels: &[f64], shape: Shape) -> (Vec<f64>, Vec<f64>) {
+    let pairs = y.iter().zip(levels);
+    match shape {
+        Shape::Additive => (pairs.map(|(y, level)| y - level).collect(), vec![1.0; y.len()]),
+        Shape::Multiplicative => {
+            (pairs.map(|(y, level)| y / level - 1.0).collect(), levels.to_vec())
+        }
+    }
+}
+
+/// The usual size of a deviation in each part of the day, with floors: no part is believed to be
+/// much quieter than the whole. In a short history the whole is all there is.
+pub(super) fn scales(residuals: &[Residual], days: f64) -> Vec<f64> {
+    let mut all: Vec<f64> = residuals.iter().map(|residual| residual.deviation).collect();
+    let whole = spread(&mut all);
+    let low = robust::quantile(&mut all, 0.01);
+    let range = robust::quantile(&mut all, 0.99) - low;
+    let size: Vec<f64> = residuals.iter().map(|r| (r.expected / r.weight).abs()).collect();
+    let usual = robust::median(&mut size.clone());
+    let least = (0.05 * range).max(1e-9 * usual).max(f64::MIN_POSITIVE * 1e9);
+    let whole = whole.max(least);
+    let n_slots = if days < MIN_DAYS { 1 } else { N_SCALES };
+    let pairs = residuals.iter().map(|r| (calendar::slot_of_day(r.local, n_slots), r.deviation));
+    let slots = robust::Slots::new(n_slots, pairs);
+    let mut pool = Vec::new();
+    (0..n_slots)
+        .map(|slot| {
+            pool.clear();
+            pool.extend_from_slice(slots.of(slot));
+            if 2 < n_slots {
+                pool.extend_from_slice(slots.of((slot + 1) % n_slots));
+                pool.extend_from_slice(slots.of((slot + n_slots - 1) % n_slots));
+            }
+            let n_rows = pool.len() as f64;
+            let own = spread(&mut pool);
+            let blended = (n_rows * own * own + 20.0 * whole * whole) / (n_rows + 20.0);
+            blended.sqrt().max(0.4 * whole).max(least)
+        })
+        .collect()
+}
+
+/// A deviation that a minority of wild values cannot move, for normal samples the standard one;
+/// the upper quantile stands in where most values are equal.
+fn spread(sample: &mut [f64]) -> f64 {
+    let middle = robust::median(sample);
+    let mut sizes: Vec<f64> = sample.iter().map(|value| (value - middle).abs()).collect();
+    let typical = robust::MAD_TO_SIGMA * robust::median(&mut sizes);
+    let upper = robust::quantile(&mut sizes, 0.9) / 1.645;
+    typical.max(0.7 * upper)
+}

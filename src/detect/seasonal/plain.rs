@@ -1,0 +1,137 @@
+//! The seasonal model as plain values and back.
+
+use chrono_tz::Tz;
+
+use super::baseline::{Baseline, Block, N_LEVEL};
+use super::profile::{Profile, Shape};
+use super::views::{N_VIEWS, Windows};
+use super::{Law, Seasonal, Seasons};
+use crate::detect::artifact::{DecodeError, ensure, float, floats, int, text};
+use crate::domain::Plain;
+
+/// More than the finest profile has.
+const MAX_SLOTS: usize = 7 * 96;
+
+impl Seasonal {
+    pub(in crate::detect) fn to_plain(&self) -> Plain {
+        let law = match &self.law {
+            Law::Constant(value) => ("constant".into(), Plain::Float(*value)),
+            Law::Seasons(seasons) => ("seasons".into(), seasons_to_plain(seasons)),
+        };
+        Plain::Dict(vec![("sensitivity".into(), Plain::Float(self.sensitivity)), law])
+    }
+
+    pub(in crate::detect) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        let law = match plain.get("seasons") {
+            Some(seasons) => Law::Seasons(Box::new(seasons_from_plain(seasons)?)),
+            None => Law::Constant(float(plain, "constant")?),
+        };
+        Ok(Self { sensitivity: positive(plain, "sensitivity")?, law })
+    }
+}
+
+fn seasons_to_plain(seasons: &Seasons) -> Plain {
+    let Seasons { unit, cadence, baseline, scale, windows, lines, run_line } = seasons;
+    let carried = &baseline.carried;
+    let shape = match baseline.shape {
+        Shape::Additive => "additive",
+        Shape::Multiplicative => "multiplicative",
+    };
+    let numbers = |of: fn(&Block) -> i64| {
+        Plain::List(carried.iter().map(|block| Plain::Int(of(block))).collect())
+    };
+    let levels: Vec<f64> = carried.iter().map(|block| block.level).collect();
+    Plain::Dict(vec![
+        ("unit".into(), Plain::Float(*unit)),
+        ("cadence_seconds".into(), Plain::Float(*cadence)),
+        ("timezone".into(), Plain::Text(baseline.zone.name().into())),
+        ("shape".into(), Plain::Text(shape.into())),
+        ("daily".into(), Plain::from_f64s(&baseline.profile.daily)),
+        ("weekly".into(), Plain::from_f64s(&baseline.profile.weekly)),
+        ("level".into(), Plain::Float(baseline.level)),
+        ("block_seconds".into(), Plain::Int(baseline.block)),
+        ("block_numbers".into(), numbers(|block| block.number)),
+        ("block_rows".into(), numbers(|block| block.n_rows as i64)),
+        ("block_levels".into(), Plain::from_f64s(&levels)),
+        ("scale".into(), Plain::from_f64s(scale)),
+        (
+            "windows_seconds".into(),
+            Plain::from_f64s(&[windows.short, windows.long, windows.activity]),
+        ),
+        ("lines".into(), Plain::from_f64s(lines)),
+        ("run_line".into(), Plain::Float(*run_line)),
+    ])
+}
+
+fn seasons_from_plain(plain: &Plain) -> Result<Seasons, DecodeError> {
+    let shape = match text(plain, "shape")? {
+        "additive" => Shape::Additive,
+        "multiplicative" => Shape::Multiplicative,
+        _ => return Err(DecodeError::Inconsistent { field: "shape" }),
+    };
+    let zone: Tz = text(plain, "timezone")?
+        .parse()
+        .map_err(|_| DecodeError::Inconsistent { field: "timezone" })?;
+    let profile = Profile { daily: floats(plain, "daily")?, weekly: floats(plain, "weekly")? };
+    ensure(profile.daily.len() <= MAX_SLOTS, "daily")?;
+    ensure(profile.weekly.len() <= MAX_SLOTS && profile.weekly.len().is_multiple_of(7), "weekly")?;
+    let block = int(plain, "block_seconds")?;
+    ensure(0 < block, "block_seconds")?;
+    let scale = floats(plain, "scale")?;
+    ensure(!scale.is_empty() && scale.len() <= MAX_SLOTS, "scale")?;
+    ensure(scale.iter().all(|scale| 0.0 < *scale), "scale")?;
+    let lines = floats(plain, "lines")?;
+    let lines: [f64; N_VIEWS] =
+        lines.try_into().map_err(|_| DecodeError::Inconsistent { field: "lines" })?;
+    ensure(lines.iter().all(|line| 0.0 < *line), "lines")?;
+    let windows = floats(plain, "windows_seconds")?;
+    let [short, long, activity] = windows[..] else {
+        return Err(DecodeError::Inconsistent { field: "windows_seconds" });
+    };
+    ensure(windows.iter().all(|window| 0.0 < *window), "windows_seconds")?;
+    let level = float(plain, "level")?;
+    ensure(shape == Shape::Additive || 0.0 < level, "level")?;
+    let carried = blocks_from_plain(plain)?;
+    Ok(Seasons {
+        unit: positive(plain, "unit")?,
+        cadence: positive(plain, "cadence_seconds")?,
+        baseline: Baseline { zone, shape, profile, block, level, carried },
+        scale,
+        windows: Windows { short, long, activity },
+        lines,
+        run_line: positive(plain, "run_line")?,
+    })
+}
+
+fn blocks_from_plain(plain: &Plain) -> Result<Vec<Block>, DecodeError> {
+    let levels = floats(plain, "block_levels")?;
+    let numbers = ints(plain, "block_numbers")?;
+    let n_rows = ints(plain, "block_rows")?;
+    ensure(!levels.is_empty() && levels.len() <= N_LEVEL, "block_levels")?;
+    ensure(numbers.len() == levels.len() && numbers.is_sorted(), "block_numbers")?;
+    ensure(n_rows.len() == levels.len(), "block_rows")?;
+    numbers
+        .into_iter()
+        .zip(n_rows)
+        .zip(levels)
+        .map(|((number, n_rows), level)| {
+            let n_rows = usize::try_from(n_rows)
+                .map_err(|_| DecodeError::Inconsistent { field: "block_rows" })?;
+            Ok(Block { number, level, n_rows })
+        })
+        .collect()
+}
+
+fn ints(plain: &Plain, field: &'static str) -> Result<Vec<i64>, DecodeError> {
+    plain
+        .get(field)
+        .and_then(Plain::as_list)
+        .and_then(|items| items.iter().map(Plain::as_int).collect())
+        .ok_or(DecodeError::Missing { field })
+}
+
+fn positive(plain: &Plain, field: &'static str) -> Result<f64, DecodeError> {
+    let value = float(plain, field)?;
+    ensure(0.0 < value, field)?;
+    Ok(value)
+}

@@ -1,0 +1,179 @@
+//! Alert: scores that were not judged yet, and silences, become alerts; each alert and the messages
+//! about it are stored in one transaction, before anybody is told.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    alerting::{self, PastAlerts, Policy, PolicyError, Scored},
+    catalog::{alerts, outbox, runs, runs::Claim, segments, watermarks},
+    domain::{
+        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ScorePoint,
+        SegmentKind, Series, Timestamp,
+    },
+    series::Range,
+};
+
+use super::{AsOf, JobContext, JobError};
+
+pub(super) async fn alert(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<AlertReport, JobError> {
+    let mut reader = ctx.catalog.reader().await?;
+    let judged = watermarks::all(&mut reader, &batch.name, WATERMARK).await?;
+    let last_fired = alerts::last_fired(&mut reader, &batch.name, AlertKind::Anomaly).await?;
+    drop(reader);
+    let past = Past { judged, last_fired };
+    let scores = read_scores(ctx, batch, as_of).await?;
+    let silences = match &batch.absence {
+        Some(spec) => find_silences(ctx, batch, spec, as_of, &past).await?,
+        None => Vec::new(),
+    };
+    let spec = Arc::new(batch.clone());
+    let mut found = ctx.compute.run(move || judge(&spec, scores, &past)).await??;
+    found.alerts.extend(silences);
+    commit(ctx, claim, batch, found).await
+}
+
+/// Newest judged point of each metric.
+const WATERMARK: &str = "alert/";
+
+struct Past {
+    judged: BTreeMap<String, Timestamp>,
+    last_fired: BTreeMap<MetricName, Timestamp>,
+}
+
+impl Past {
+    /// Before any time for a metric that was never judged.
+    fn judged_until(&self, metric: &MetricName) -> Timestamp {
+        self.judged.get(metric.as_str()).copied().unwrap_or(Timestamp::MIN)
+    }
+
+    fn of(&self, metric: &MetricName) -> PastAlerts {
+        PastAlerts { last_fired: self.last_fired.get(metric).copied() }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    alerts: Vec<Alert>,
+    suppressed: BTreeMap<String, u64>,
+    judged: Vec<(MetricName, Timestamp)>,
+}
+
+fn judge(
+    batch: &BatchSpec,
+    scores: BTreeMap<MetricName, Vec<ScorePoint>>,
+    past: &Past,
+) -> Result<Found, PolicyError> {
+    let mut found = Found::default();
+    let usual = Policy::compile(&batch.alert)?;
+    for (metric, points) in scores {
+        let Some(newest) = points.last().map(|point| point.at) else { continue };
+        let from = past.judged_until(&metric);
+        if newest <= from {
+            continue;
+        }
+        let own = batch.metrics.get(&metric).and_then(|spec| spec.alert.as_ref());
+        let own = own.map(Policy::compile).transpose()?;
+        let policy = own.as_ref().unwrap_or(&usual);
+        let scored: Vec<Scored> = points.into_iter().map(scored).collect();
+        let who = (batch.name.clone(), metric.clone());
+        let decision = alerting::decide(&who, policy, &scored, from, &past.of(&metric));
+        found.alerts.extend(decision.alerts);
+        for (reason, n_points) in decision.suppressed {
+            *found.suppressed.entry(reason).or_default() += n_points;
+        }
+        found.judged.push((metric, newest));
+    }
+    Ok(found)
+}
+
+fn scored(point: ScorePoint) -> Scored {
+    let ScorePoint { at, value, score, band, model, .. } = point;
+    Scored { at, value, score, band, model }
+}
+
+async fn read_scores(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
+    let from = as_of.now - batch.score.window;
+    let mut reader = ctx.catalog.reader().await?;
+    let kind = SegmentKind::Scores;
+    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
+    drop(reader);
+    let range = Range { from, to: as_of.until, metric: None };
+    Ok(ctx.history.read_scores(&live, &range).await?)
+}
+
+/// Silences within the score window; those known already have the same id and are not repeated.
+async fn find_silences(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    spec: &AbsenceSpec,
+    as_of: AsOf,
+    past: &Past,
+) -> Result<Vec<Alert>, JobError> {
+    let from = as_of.now - batch.score.window;
+    let mut reader = ctx.catalog.reader().await?;
+    let kind = SegmentKind::Points;
+    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
+    drop(reader);
+    let range = Range { from, to: as_of.until, metric: None };
+    let observed: Vec<Series> = ctx.history.read_points(&live, &range).await?;
+    let mut silences = Vec::new();
+    for series in observed {
+        if !batch.alert_for(&series.metric).enabled {
+            continue;
+        }
+        let who = (batch.name.clone(), series.metric.clone());
+        let judged = past.judged_until(&series.metric);
+        let from = if judged == Timestamp::MIN { judged } else { judged - spec.after };
+        silences.extend(alerting::absences(&who, spec, &series.at, from, as_of.now));
+    }
+    Ok(silences)
+}
+
+async fn commit(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    found: Found,
+) -> Result<AlertReport, JobError> {
+    let now = (ctx.clock)();
+    let mut report = AlertReport { suppressed: found.suppressed, ..AlertReport::default() };
+    let mut raised = Vec::new();
+    let mut tx = ctx.catalog.begin().await?;
+    runs::guard(&mut tx, claim, "raise").await?;
+    for alert in &found.alerts {
+        if !alerts::insert(&mut tx, alert, claim.run, now).await? {
+            continue;
+        }
+        raised.push(alert);
+        for channel in &batch.alert_for(&alert.metric).channels {
+            outbox::enqueue(&mut tx, &alert.id, channel, now).await?;
+            report.queued += 1;
+        }
+    }
+    for (metric, judged) in &found.judged {
+        let name = format!("{WATERMARK}{metric}");
+        watermarks::set(&mut tx, &batch.name, &name, *judged).await?;
+    }
+    tx.commit().await?;
+    report.raised = raised.len() as u64;
+    count(ctx, &batch.name, &raised, &report);
+    Ok(report)
+}
+
+fn count(ctx: &JobContext, batch: &BatchName, raised: &[&Alert], report: &AlertReport) {
+    for alert in raised {
+        ctx.metrics.alert_raised(batch, alert.kind);
+    }
+    for (reason, n_points) in &report.suppressed {
+        ctx.metrics.alerts_suppressed(batch, reason, *n_points);
+    }
+}

@@ -1,0 +1,124 @@
+//! What every job is given, and nothing global beside it.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    catalog::Catalog,
+    compute::Compute,
+    domain::{ModelVersion, Span, Timestamp},
+    io::Store,
+    series::History,
+    telemetry::Metrics,
+};
+
+/// What every job is given.
+#[derive(Clone)]
+pub struct JobContext {
+    /// Runs, models, alerts, segments.
+    pub catalog: Catalog,
+    /// Objects.
+    pub store: Store,
+    /// Points and scores.
+    pub history: History,
+    /// The way to the computing threads.
+    pub compute: Compute,
+    /// Prometheus metrics.
+    pub metrics: Metrics,
+    /// Gives model versions.
+    pub versions: Arc<VersionClock>,
+    /// Reads the wall clock.
+    pub clock: fn() -> Timestamp,
+    /// This program's own file, for `command` sources that name `anomstack`.
+    pub program: PathBuf,
+    /// This process's environment, of which `command` sources see a little.
+    pub environment: Arc<BTreeMap<String, String>>,
+    /// How far the running job is.
+    pub progress: Arc<Progress>,
+}
+
+/// The instant a job acts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// The job's "now".
+    pub now: Timestamp,
+    /// Observations from here on are not looked at.
+    pub until: Timestamp,
+}
+
+impl AsOf {
+    /// The present: sources whose clock runs ahead of ours by up to a day are still read.
+    pub fn live(now: Timestamp) -> Self {
+        Self { now, until: now + Span::days(1) }
+    }
+
+    /// A past instant, as if the job had run then: nothing observed later is looked at.
+    pub fn exactly(now: Timestamp) -> Self {
+        Self { now, until: now + Span::from_micros(1) }
+    }
+}
+
+/// Items done of items to do, readable while the job runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Progress {
+    /// Begins anew with so many items.
+    pub fn begin(&self, total: u64) {
+        self.done.store(0, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Counts items as done.
+    pub fn advance(&self, n_items: u64) {
+        self.done.fetch_add(n_items, Ordering::Relaxed);
+    }
+
+    /// (done, total).
+    pub fn position(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+}
+
+/// Gives model versions that are never repeated within the process: the wall clock's millisecond,
+/// or the next free one.
+#[derive(Debug, Default)]
+pub struct VersionClock {
+    last_millis: AtomicI64,
+}
+
+impl VersionClock {
+    /// A version no earlier call gave, and later than all of them.
+    pub fn next(&self, now: Timestamp) -> ModelVersion {
+        let millis = now.micros().div_euclid(1_000);
+        let follow = |last: i64| Some(millis.max(last.saturating_add(1)));
+        let order = Ordering::Relaxed;
+        let last = self.last_millis.fetch_update(order, order, follow).unwrap_or(millis);
+        let micros = millis.max(last.saturating_add(1)).saturating_mul(1_000);
+        ModelVersion::at(Timestamp::from_micros(micros).unwrap_or(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_one_millisecond_differ_and_rise() {
+        let clock = VersionClock::default();
+        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        let earlier = now - Span::hours(1);
+        let versions = [clock.next(now), clock.next(now), clock.next(earlier)];
+        assert!(versions[0] < versions[1] && versions[1] < versions[2], "{versions:?}");
+        assert_eq!(versions[0].as_str(), "20260101T000000000Z");
+    }
+}

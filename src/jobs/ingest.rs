@@ -1,0 +1,165 @@
+//! Ingest: asks the source for rows since the last good one minus the lateness, rejects bad rows by
+//! reason, and stores what is new or changed. Repeating it stores nothing.
+
+use polars::prelude::DataFrame;
+
+use crate::{
+    catalog::{metrics, metrics::MetricSeen, runs, runs::Claim, segments, watermarks},
+    domain::{BatchSpec, IngestReport, Point, SegmentKind},
+    io::{WriteMode, layout, parquet},
+    series::{self, Range},
+    sources::{self, Intake, IntakeRules, ReadContext},
+};
+
+use super::{AsOf, JobContext, JobError};
+
+const WATERMARK: &str = "ingest";
+
+pub(super) async fn ingest(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<IngestReport, JobError> {
+    let mut reader = ctx.catalog.reader().await?;
+    let watermark = watermarks::get(&mut reader, &batch.name, WATERMARK).await?;
+    drop(reader);
+    let reading = ReadContext {
+        batch,
+        now: as_of.now,
+        last_timestamp: watermark,
+        program: &ctx.program,
+        environment: &ctx.environment,
+    };
+    let frame = sources::read(&batch.source, &reading, &ctx.compute).await?;
+    let (frame, intake) = take_in(ctx, batch, as_of, frame).await?;
+    let Intake { points, mut report } = intake;
+
+    let fresh = keep_changed(ctx, batch, points).await?;
+    let n_read: u64 = report.rows_read;
+    let n_rejected: u64 = report.rejected.values().sum();
+    report.rows_stored = fresh.len() as u64;
+    report.rows_unchanged = n_read.saturating_sub(n_rejected + report.rows_stored);
+    ctx.metrics.rows_ingested(&batch.name, report.rows_stored);
+    for (reason, n_rows) in &report.rejected {
+        ctx.metrics.rows_rejected(&batch.name, *reason, *n_rows);
+    }
+    if fresh.is_empty() {
+        return Ok(report);
+    }
+    archive(ctx, claim, batch, frame, as_of).await?;
+    commit(ctx, claim, batch, fresh).await?;
+    Ok(report)
+}
+
+async fn take_in(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    as_of: AsOf,
+    frame: DataFrame,
+) -> Result<(DataFrame, Intake), JobError> {
+    let rules = IntakeRules::of(batch, as_of.now);
+    let work = move || {
+        let intake = sources::intake(&frame, &rules);
+        intake.map(|intake| (frame, intake))
+    };
+    Ok(ctx.compute.run(work).await??)
+}
+
+/// Only the points that are new or have another value than the stored one.
+async fn keep_changed(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    points: Vec<Point>,
+) -> Result<Vec<Point>, JobError> {
+    let Some(oldest) = points.iter().map(|point| point.at).min() else { return Ok(points) };
+    let newest = points.iter().map(|point| point.at).max().unwrap_or(oldest);
+    let until = newest + crate::domain::Span::from_micros(1);
+    let mut reader = ctx.catalog.reader().await?;
+    let kind = SegmentKind::Points;
+    let live = segments::live(&mut reader, &batch.name, kind, oldest, until).await?;
+    drop(reader);
+    if live.is_empty() {
+        return Ok(points);
+    }
+    let range = Range { from: oldest, to: until, metric: None };
+    let stored = ctx.history.read_points(&live, &range).await?;
+    Ok(ctx.compute.run(move || series::changed(&stored, &points)).await?)
+}
+
+/// Keeps what the source gave, as it came, by arrival day.
+async fn archive(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    mut frame: DataFrame,
+    as_of: AsOf,
+) -> Result<(), JobError> {
+    let key = layout::raw_key(&batch.name, as_of.now, claim.run);
+    let encode = move || parquet::encode(&mut frame, parquet::Compression::Zstd);
+    let bytes = ctx.compute.run(encode).await?.map_err(|source| JobError::Encode {
+        what: "the raw rows".into(),
+        source: source.into(),
+    })?;
+    // A repeated run of the same slot writes what it received then under the same key.
+    Ok(ctx.store.put(&key, bytes, WriteMode::Overwrite).await?)
+}
+
+/// One object, then one transaction that makes it part of the history and moves the watermark.
+async fn commit(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    fresh: Vec<Point>,
+) -> Result<(), JobError> {
+    let seen = summarise(&fresh);
+    let newest = fresh.iter().map(|point| point.at).max();
+    let key = layout::points_key(&batch.name, claim.run, claim.epoch);
+    let segment = ctx.history.write_points(key, &batch.name, fresh).await?;
+    let now = (ctx.clock)();
+    let mut tx = ctx.catalog.begin().await?;
+    runs::guard(&mut tx, claim, "store").await?;
+    segments::insert(&mut tx, &segment, claim.run).await?;
+    metrics::touch(&mut tx, &batch.name, &seen, now).await?;
+    let watermark = watermarks::get(&mut tx, &batch.name, WATERMARK).await?;
+    if let Some(newest) = newest.filter(|newest| watermark.is_none_or(|old| old < *newest)) {
+        watermarks::set(&mut tx, &batch.name, WATERMARK, newest).await?;
+        ctx.metrics.set_newest_point(&batch.name, newest);
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Newest point and count of each metric; `fresh` is sorted by metric and time.
+fn summarise(fresh: &[Point]) -> Vec<MetricSeen> {
+    fresh
+        .chunk_by(|a, b| a.metric == b.metric)
+        .filter_map(|points| {
+            let newest: &Point = points.iter().max_by_key(|point| point.at)?;
+            Some(MetricSeen {
+                metric: newest.metric.clone(),
+                newest_at: newest.at,
+                newest_value: newest.value,
+                n_new: points.len() as u64,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MetricName, Timestamp};
+
+    #[test]
+    fn the_newest_point_of_each_metric_is_summarised() {
+        let point = |metric: &str, secs: i64, value: f64| Point {
+            metric: MetricName::parse(metric).unwrap(),
+            at: Timestamp::from_secs(secs).unwrap(),
+            value,
+        };
+        let seen = summarise(&[point("a", 1, 1.0), point("a", 3, 3.0), point("b", 2, 2.0)]);
+        let found: Vec<_> =
+            seen.iter().map(|s| (s.metric.as_str(), s.newest_value, s.n_new)).collect();
+        assert_eq!(found, [("a", 3.0, 2), ("b", 2.0, 1)]);
+    }
+}

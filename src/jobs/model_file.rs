@@ -1,0 +1,121 @@
+//! The model file: a data-only pickle with the identity of its model inside, so that a right
+//! checksum on the wrong model is noticed too.
+
+use crate::{
+    detect::{DecodeError, Fitted},
+    domain::{BatchName, MetricName, ModelVersion, Plain},
+    io::pickle::{self, PickleError},
+};
+
+/// The newest format this program writes and reads.
+const FORMAT: i64 = 1;
+
+/// One metric's fitted detectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Whose.
+    pub batch: BatchName,
+    /// Whose.
+    pub metric: MetricName,
+    /// Which training.
+    pub version: ModelVersion,
+    /// Tag and detector, in the batch file's order.
+    pub detectors: Vec<(String, Fitted)>,
+}
+
+/// Bytes that are not the model they should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    /// Not a pickle of plain data.
+    #[error("read the model's pickle")]
+    Pickle(#[from] PickleError),
+    /// A format of a later program, or none.
+    #[error("model format {found:?} is not known; this program reads up to {FORMAT}")]
+    Format {
+        /// What the file says.
+        found: Option<i64>,
+    },
+    /// The model of another metric or version.
+    #[error("the file holds the {what} of another model")]
+    Identity {
+        /// Which part differs.
+        what: &'static str,
+    },
+    /// A field is missing or of another type.
+    #[error("the field `{field}` is missing or damaged")]
+    Field {
+        /// Which one.
+        field: &'static str,
+    },
+    /// A detector's parameters cannot be read.
+    #[error("read detector `{tag}`")]
+    Detector {
+        /// Which one.
+        tag: String,
+        /// Why.
+        source: DecodeError,
+    },
+}
+
+impl Model {
+    /// The model's bytes.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Pickle`] when they would exceed what the reader accepts.
+    pub fn encode(&self) -> Result<Vec<u8>, ModelFileError> {
+        let detectors = self.detectors.iter().map(|(tag, fitted)| {
+            Plain::Dict(vec![
+                ("tag".into(), Plain::Text(tag.clone())),
+                ("detector".into(), fitted.to_plain()),
+            ])
+        });
+        let text = |text: &str| Plain::Text(text.to_owned());
+        let root = Plain::Dict(vec![
+            ("format".into(), Plain::Int(FORMAT)),
+            ("batch".into(), text(self.batch.as_str())),
+            ("metric".into(), text(self.metric.as_str())),
+            ("version".into(), text(self.version.as_str())),
+            ("detectors".into(), Plain::List(detectors.collect())),
+        ]);
+        Ok(pickle::encode(&root)?)
+    }
+
+    /// Reads a model and checks that it is the one asked for.
+    ///
+    /// # Errors
+    /// [`ModelFileError`] for anything else than that model, whole.
+    pub fn decode(
+        bytes: &[u8],
+        batch: &BatchName,
+        metric: &MetricName,
+        version: &ModelVersion,
+    ) -> Result<Self, ModelFileError> {
+        let root = pickle::decode(bytes)?;
+        let format = root.get("format").and_then(Plain::as_int);
+        if format != Some(FORMAT) {
+            return Err(ModelFileError::Format { found: format });
+        }
+        let expected =
+            [("batch", batch.as_str()), ("metric", metric.as_str()), ("version", version.as_str())];
+        for (what, text) in expected {
+            if root.get(what).and_then(Plain::as_text) != Some(text) {
+                return Err(ModelFileError::Identity { what });
+            }
+        }
+        let list = root.get("detectors").and_then(Plain::as_list);
+        let list = list.ok_or(ModelFileError::Field { field: "detectors" })?;
+        let detectors = list.iter().map(detector).collect::<Result<Vec<_>, _>>()?;
+        let (batch, metric, version) = (batch.clone(), metric.clone(), version.clone());
+        Ok(Self { batch, metric, version, detectors })
+    }
+}
+
+fn detector(node: &Plain) -> Result<(String, Fitted), ModelFileError> {
+    let tag = node.get("tag").and_then(Plain::as_text);
+    let tag = tag.ok_or(ModelFileError::Field { field: "tag" })?.to_owned();
+    let fitted = node.get("detector").ok_or(ModelFileError::Field { field: "detector" })?;
+    match Fitted::from_plain(fitted) {
+        Ok(fitted) => Ok((tag, fitted)),
+        Err(source) => Err(ModelFileError::Detector { tag, source }),
+    }
+}

@@ -1,0 +1,225 @@
+//! Score: the newest points that have no score by the current model, or whose value has changed
+//! since. A metric whose current model is damaged is scored by the version before.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use rayon::prelude::*;
+
+use crate::{
+    catalog::{metrics, models, runs, runs::Claim, segments},
+    domain::{
+        BatchSpec, MetricName, NoScore, ScorePoint, ScoreReport, SegmentKind, Series, Skipped,
+        Timestamp,
+    },
+    series::Range,
+};
+
+use super::{
+    AsOf, JobContext, JobError,
+    model_file::Model,
+    model_store::{self, Loaded},
+    names::NameFilter,
+    verify,
+};
+
+/// Points in front of the scored ones, for features and detectors that look back.
+const CONTEXT: usize = 512;
+/// Metrics whose models are in memory at once.
+const CHUNK: usize = 64;
+/// Models read at once.
+const READS: usize = 8;
+
+pub(super) async fn score(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<ScoreReport, JobError> {
+    let series = read_points(ctx, batch, as_of).await?;
+    let known = Arc::new(read_scores(ctx, batch, as_of).await?);
+    let mut reader = ctx.catalog.reader().await?;
+    let currents = models::currents(&mut reader, &batch.name).await?;
+    drop(reader);
+    let mut by_metric: HashMap<MetricName, _> =
+        currents.into_iter().map(|row| (row.metric.clone(), row)).collect();
+
+    let batch = Arc::new(batch.clone());
+    let mut report = ScoreReport::default();
+    let mut scored: Vec<ScorePoint> = Vec::new();
+    let mut work = Vec::new();
+    for series in series {
+        match by_metric.remove(&series.metric) {
+            Some(row) => work.push((series, row)),
+            None => {
+                report.skipped.push(Skipped { metric: series.metric, reason: NoScore::NoModel })
+            }
+        }
+    }
+    ctx.progress.begin(work.len() as u64);
+    while !work.is_empty() {
+        let chunk: Vec<_> = work.drain(..CHUNK.min(work.len())).collect();
+        let n_metrics = chunk.len() as u64;
+        let loaded = load_chunk(ctx, &batch, chunk, &mut report).await?;
+        let (batch, known) = (Arc::clone(&batch), Arc::clone(&known));
+        let from = as_of.now - batch.score.window;
+        let compute = move || {
+            let one = |(series, model): &(Series, Model)| {
+                let known = known.get(&series.metric).map_or(&[][..], Vec::as_slice);
+                score_metric(series, model, &batch, from, known)
+            };
+            loaded.par_iter().map(one).collect::<Vec<_>>()
+        };
+        for outcome in ctx.compute.run(compute).await? {
+            scored.extend(outcome.scored);
+            for reason in outcome.unscored {
+                *report.unscored.entry(reason.to_string()).or_default() += 1;
+            }
+        }
+        ctx.progress.advance(n_metrics);
+    }
+    report.scored = scored.len() as u64;
+    commit(ctx, claim, &batch, scored, &report).await?;
+    Ok(report)
+}
+
+/// The newest points of each metric with the context in front of them.
+async fn read_points(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<Vec<Series>, JobError> {
+    let from = as_of.now - batch.train.window.max(batch.score.window);
+    let mut reader = ctx.catalog.reader().await?;
+    let kind = SegmentKind::Points;
+    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
+    drop(reader);
+    let range = Range { from, to: as_of.until, metric: None };
+    let all = ctx.history.read_points(&live, &range).await?;
+    let excluded = NameFilter::new(&batch.score.exclude);
+    let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
+    Ok(kept.map(|series| series.newest(batch.score.max_points + CONTEXT)).collect())
+}
+
+async fn read_scores(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    as_of: AsOf,
+) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
+    let from = as_of.now - batch.score.window;
+    let mut reader = ctx.catalog.reader().await?;
+    let kind = SegmentKind::Scores;
+    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
+    drop(reader);
+    let range = Range { from, to: as_of.until, metric: None };
+    Ok(ctx.history.read_scores(&live, &range).await?)
+}
+
+async fn load_chunk(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    chunk: Vec<(Series, models::ModelRow)>,
+    report: &mut ScoreReport,
+) -> Result<Vec<(Series, Model)>, JobError> {
+    let loads = chunk.into_iter().map(|(series, row)| async move {
+        let loaded = model_store::load(ctx, &batch.name, row).await?;
+        Ok::<_, JobError>((series, loaded))
+    });
+    let loaded: Vec<(Series, Option<Loaded>)> =
+        stream::iter(loads).buffered(READS).try_collect().await?;
+    let mut whole = Vec::with_capacity(loaded.len());
+    for (series, loaded) in loaded {
+        match loaded {
+            Some(Loaded { model, is_fallback }) => {
+                if is_fallback {
+                    report.fallbacks.push(series.metric.clone());
+                }
+                whole.push((series, model));
+            }
+            None => {
+                let metric = series.metric;
+                report.skipped.push(Skipped { metric, reason: NoScore::NoModel });
+            }
+        }
+    }
+    Ok(whole)
+}
+
+struct Scored {
+    scored: Vec<ScorePoint>,
+    unscored: Vec<NoScore>,
+}
+
+/// Scores what has no score yet among the newest points from `from` on.
+fn score_metric(
+    series: &Series,
+    model: &Model,
+    batch: &BatchSpec,
+    from: Timestamp,
+    known: &[ScorePoint],
+) -> Scored {
+    let known: HashMap<Timestamp, &ScorePoint> = known.iter().map(|old| (old.at, old)).collect();
+    let (rows, values) = verify::score_newest(model, series, batch, batch.score.max_points);
+    let mut outcome = Scored { scored: Vec::new(), unscored: Vec::new() };
+    for (row, value) in rows.into_iter().zip(values) {
+        let is_known = known.get(&row.at).is_some_and(|old| {
+            old.model == model.version && old.value.to_bits() == value.to_bits()
+        });
+        if row.at < from || is_known {
+            continue;
+        }
+        match row.score {
+            Ok(score) => outcome.scored.push(ScorePoint {
+                metric: series.metric.clone(),
+                at: row.at,
+                value,
+                score,
+                band: row.band,
+                model: model.version.clone(),
+            }),
+            Err(reason) => outcome.unscored.push(reason),
+        }
+    }
+    outcome
+}
+
+/// One object, then one transaction.
+async fn commit(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    scored: Vec<ScorePoint>,
+    report: &ScoreReport,
+) -> Result<(), JobError> {
+    let newest = newest_of_each(&scored);
+    let segment = match scored.is_empty() {
+        true => None,
+        false => {
+            let key = crate::io::layout::scores_key(&batch.name, claim.run, claim.epoch);
+            Some(ctx.history.write_scores(key, &batch.name, scored).await?)
+        }
+    };
+    let mut tx = ctx.catalog.begin().await?;
+    runs::guard(&mut tx, claim, "store").await?;
+    if let Some(segment) = &segment {
+        segments::insert(&mut tx, segment, claim.run).await?;
+    }
+    metrics::note_scores(&mut tx, &batch.name, &newest).await?;
+    tx.commit().await?;
+    ctx.metrics.scores_written(&batch.name, report.scored);
+    for skip in &report.skipped {
+        ctx.metrics.metric_skipped(&batch.name, claim.job, &skip.reason);
+    }
+    Ok(())
+}
+
+fn newest_of_each(scored: &[ScorePoint]) -> Vec<ScorePoint> {
+    scored
+        .chunk_by(|a, b| a.metric == b.metric)
+        .filter_map(|points| points.iter().max_by_key(|point| point.at))
+        .cloned()
+        .collect()
+}

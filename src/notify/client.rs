@@ -1,0 +1,88 @@
+//! The HTTP client of the webhook channels: no redirects, no proxy, no repeats of its own, and
+//! only addresses that were checked.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustls::crypto::CryptoProvider;
+
+use super::address::{CheckedDns, Reach};
+
+/// A receiver that does not take the connection by then is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP clients, made when first needed; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    made: Arc<Made>,
+}
+
+/// One client for each combination, because each is bound to its own rules. Plain HTTP has its
+/// own so that it works where no root certificates are installed.
+#[derive(Debug, Default)]
+struct Made {
+    plain: OnceLock<reqwest::Client>,
+    plain_anywhere: OnceLock<reqwest::Client>,
+    tls: OnceLock<reqwest::Client>,
+    tls_anywhere: OnceLock<reqwest::Client>,
+}
+
+/// What is spoken below HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// Nothing: `http://`.
+    Plain,
+    /// `https://`, checked against the system's root certificates.
+    Tls,
+}
+
+impl Client {
+    /// A client that has not opened anything yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// # Errors
+    /// When the system has no root certificates, or its TLS cannot be set up.
+    pub(super) fn get(
+        &self,
+        transport: Transport,
+        reach: Reach,
+    ) -> Result<&reqwest::Client, reqwest::Error> {
+        let slot = match (transport, reach) {
+            (Transport::Plain, Reach::Public) => &self.made.plain,
+            (Transport::Plain, Reach::Anywhere) => &self.made.plain_anywhere,
+            (Transport::Tls, Reach::Public) => &self.made.tls,
+            (Transport::Tls, Reach::Anywhere) => &self.made.tls_anywhere,
+        };
+        match slot.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = build(transport, reach)?;
+                Ok(slot.get_or_init(|| client))
+            }
+        }
+    }
+}
+
+fn build(transport: Transport, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+    if CryptoProvider::get_default().is_none() {
+        // An error only says that another thread was faster.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("anomstack/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .dns_resolver(CheckedDns { reach })
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A connection kept open may die unnoticed, and then nobody knows what was delivered.
+        .pool_max_idle_per_host(0);
+    match transport {
+        Transport::Plain => builder.tls_certs_only([]).build(),
+        Transport::Tls => builder.build(),
+    }
+}

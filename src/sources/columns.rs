@@ -1,0 +1,240 @@
+//! Frame columns built cell by cell while rows stream in, for sources whose cells carry their own
+//! type. A column takes the narrowest type that holds all its cells: integers, floats, text. Next to
+//! floats, integers beyond 2^53 become the nearest float, as they would as values anyway.
+
+use polars::prelude::{
+    ChunkedBuilder, Column, DataFrame, Float64Type, Int64Type, IntoColumn, IntoSeries, PlSmallStr,
+    PrimitiveChunkedBuilder, Series, StringChunkedBuilder,
+};
+
+use super::SourceError;
+
+/// One cell as a source gave it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell<'a> {
+    /// Nothing.
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// A number, also NaN and infinite ones.
+    Float(f64),
+    /// Text.
+    Text(&'a str),
+}
+
+enum Cells {
+    Nulls(usize),
+    Ints(PrimitiveChunkedBuilder<Int64Type>),
+    Floats(PrimitiveChunkedBuilder<Float64Type>),
+    Texts(StringChunkedBuilder),
+}
+
+/// One column under construction.
+struct Building {
+    name: PlSmallStr,
+    cells: Cells,
+    n_cells: usize,
+}
+
+/// Columns under construction; all have one length between rows.
+pub(super) struct Columns {
+    columns: Vec<Building>,
+    n_rows: usize,
+    max_rows: usize,
+}
+
+impl Columns {
+    /// No rows yet. A name that came before gets a number, so that no column hides another.
+    pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>, max_rows: usize) -> Self {
+        let mut columns = Self { columns: Vec::new(), n_rows: 0, max_rows };
+        for name in names {
+            columns.add(name);
+        }
+        columns
+    }
+
+    fn add(&mut self, name: &str) -> usize {
+        let mut unique = PlSmallStr::from_str(name);
+        let mut n_before = 0;
+        while self.columns.iter().any(|known| known.name == unique) {
+            n_before += 1;
+            unique = format!("{name}_{n_before}").into();
+        }
+        let n_before = self.n_rows.saturating_sub(1);
+        let cells = Cells::Nulls(n_before);
+        self.columns.push(Building { name: unique, cells, n_cells: n_before });
+        self.columns.len() - 1
+    }
+
+    /// The column of this name, made now (empty so far) if there is none. Looked for first at
+    /// `likely`, as rows mostly name their columns in one order.
+    pub(super) fn place(&mut self, name: &str, likely: usize) -> usize {
+        if self.columns.get(likely).is_some_and(|known| known.name.as_str() == name) {
+            return likely;
+        }
+        let known = self.columns.iter().position(|known| known.name.as_str() == name);
+        known.unwrap_or_else(|| self.add(name))
+    }
+
+    /// Opens the next row.
+    ///
+    /// # Errors
+    /// [`SourceError::TooManyRows`] when the limit is reached.
+    pub(super) const fn open_row(&mut self) -> Result<(), SourceError> {
+        if self.max_rows <= self.n_rows {
+            return Err(SourceError::TooManyRows { max_rows: self.max_rows });
+        }
+        self.n_rows += 1;
+        Ok(())
+    }
+
+    /// Puts a cell into the open row. A second cell for the same column is left out.
+    pub(super) fn put(&mut self, place: usize, cell: Cell<'_>) {
+        if let Some(column) = self.columns.get_mut(place)
+            && column.n_cells < self.n_rows
+        {
+            column.cells.push(cell);
+            column.n_cells += 1;
+        }
+    }
+
+    /// Closes the open row: columns it did not name get nothing.
+    pub(super) fn close_row(&mut self) {
+        for place in 0..self.columns.len() {
+            self.put(place, Cell::Null);
+        }
+    }
+
+    /// The frame of all closed rows.
+    ///
+    /// # Errors
+    /// [`SourceError::Decode`] when the columns do not fit together.
+    pub(super) fn finish(self, place: &str) -> Result<DataFrame, SourceError> {
+        let columns: Vec<Column> = self
+            .columns
+            .into_iter()
+            .map(|column| column.cells.finish().with_name(column.name).into_column())
+            .collect();
+        DataFrame::new(self.n_rows, columns)
+            .map_err(|e| SourceError::Decode { place: place.to_owned(), message: e.to_string() })
+    }
+}
+
+impl Cells {
+    fn push(&mut self, cell: Cell<'_>) {
+        match (&mut *self, cell) {
+            (Self::Nulls(n), Cell::Null) => *n += 1,
+            (Self::Ints(builder), Cell::Null) => builder.append_null(),
+            (Self::Ints(builder), Cell::Int(value)) => builder.append_value(value),
+            (Self::Floats(builder), Cell::Null) => builder.append_null(),
+            (Self::Floats(builder), Cell::Float(value)) => builder.append_value(value),
+            (Self::Floats(builder), Cell::Int(value)) => builder.append_value(value as f64),
+            (Self::Texts(builder), Cell::Null) => builder.append_null(),
+            (Self::Texts(builder), Cell::Text(value)) => builder.append_value(value),
+            (Self::Texts(builder), Cell::Int(value)) => builder.append_value(value.to_string()),
+            (Self::Texts(builder), Cell::Float(value)) => builder.append_value(value.to_string()),
+            (Self::Nulls(_), Cell::Int(_) | Cell::Float(_) | Cell::Text(_))
+            | (Self::Ints(_), Cell::Float(_) | Cell::Text(_))
+            | (Self::Floats(_), Cell::Text(_)) => {
+                self.widen(cell);
+                self.push(cell);
+            }
+        }
+    }
+
+    /// Takes the type that holds what is there and the cell too.
+    fn widen(&mut self, cell: Cell<'_>) {
+        let so_far = std::mem::replace(self, Self::Nulls(0));
+        let mut wider = match cell {
+            Cell::Null => return,
+            Cell::Int(_) => Self::Ints(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+            Cell::Float(_) => Self::Floats(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+            Cell::Text(_) => Self::Texts(StringChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+        };
+        match so_far {
+            Self::Nulls(n) => (0..n).for_each(|_| wider.push(Cell::Null)),
+            Self::Ints(builder) => {
+                builder.finish().iter().for_each(|v| wider.push(v.map_or(Cell::Null, Cell::Int)));
+            }
+            Self::Floats(builder) => {
+                builder.finish().iter().for_each(|v| wider.push(v.map_or(Cell::Null, Cell::Float)));
+            }
+            Self::Texts(builder) => {
+                builder.finish().iter().for_each(|v| wider.push(v.map_or(Cell::Null, Cell::Text)));
+            }
+        }
+        *self = wider;
+    }
+
+    fn finish(self) -> Series {
+        match self {
+            Self::Nulls(n) => Series::new_null(PlSmallStr::EMPTY, n),
+            Self::Ints(builder) => builder.finish().into_series(),
+            Self::Floats(builder) => builder.finish().into_series(),
+            Self::Texts(builder) => builder.finish().into_series(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::DataType;
+
+    use super::*;
+
+    fn column(cells: &[Cell<'_>]) -> (DataType, Vec<String>) {
+        let mut columns = Columns::new(["x"], 100);
+        for cell in cells {
+            columns.open_row().unwrap();
+            columns.put(0, *cell);
+            columns.close_row();
+        }
+        let frame = columns.finish("test").unwrap();
+        let series = frame.column("x").unwrap();
+        let shown = (0..series.len()).map(|i| series.get(i).unwrap().str_value().into_owned());
+        (series.dtype().clone(), shown.collect())
+    }
+
+    #[test]
+    fn a_column_widens_to_hold_every_cell() {
+        let ints = column(&[Cell::Null, Cell::Int(9_007_199_254_740_993)]);
+        assert_eq!(ints, (DataType::Int64, vec!["null".into(), "9007199254740993".into()]));
+        let floats = column(&[Cell::Int(1), Cell::Null, Cell::Float(0.5)]);
+        assert_eq!(floats.0, DataType::Float64);
+        let texts = column(&[Cell::Int(9_007_199_254_740_993), Cell::Text("x"), Cell::Float(0.1)]);
+        assert_eq!(
+            texts,
+            (DataType::String, vec!["9007199254740993".into(), "x".into(), "0.1".into()])
+        );
+    }
+
+    #[test]
+    fn the_row_limit_holds_at_the_limit_and_breaks_one_over() {
+        let mut columns = Columns::new(["x"], 2);
+        for _ in 0..2 {
+            columns.open_row().unwrap();
+            columns.close_row();
+        }
+        assert!(matches!(columns.open_row(), Err(SourceError::TooManyRows { max_rows: 2 })));
+    }
+
+    #[test]
+    fn a_repeated_column_name_hides_no_column() {
+        let frame = Columns::new(["x", "x"], 1).finish("test").unwrap();
+        assert_eq!(frame.get_column_names(), ["x", "x_1"]);
+    }
+
+    #[test]
+    fn a_column_of_nothing_survives_parquet() {
+        let mut columns = Columns::new(["x"], 3);
+        columns.open_row().unwrap();
+        columns.close_row();
+        let mut frame = columns.finish("test").unwrap();
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        polars::prelude::ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+        use polars::prelude::SerReader;
+        let back = polars::prelude::ParquetReader::new(bytes).finish().unwrap();
+        assert_eq!(back.height(), 1);
+        assert!(back.column("x").unwrap().get(0).unwrap().is_null());
+    }
+}

@@ -1,0 +1,272 @@
+//! Why a source gave nothing. No variant ever carries a connection URL, a password or an
+//! environment value: texts from outside go through [`scrub`] first.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    compute::ComputeError,
+    domain::{Secret, Span},
+};
+
+/// A read that failed as a whole. Rows that are bad by themselves are not errors: they are counted
+/// by [`intake`](super::intake()).
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The query's template cannot be rendered.
+    #[error("render {origin}{}: {message}", at_line(*line))]
+    Template {
+        /// Where the template was read from.
+        origin: String,
+        /// Line of the template, counted from 1.
+        line: Option<usize>,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The URL names no database this program speaks to.
+    #[error("open the database: the URL must begin with sqlite: or postgres:")]
+    UnknownDatabase,
+    /// The database cannot be reached, or refuses the sign-in.
+    #[error("connect to {database}: {message}")]
+    Connect {
+        /// `SQLite` or `PostgreSQL`.
+        database: &'static str,
+        /// What the database or the network said.
+        message: String,
+    },
+    /// The database refuses the query, or failed while answering.
+    #[error("run {origin}{}: {message}", at_line(*line))]
+    Query {
+        /// Where the query was read from.
+        origin: String,
+        /// Line of the rendered query, counted from 1, where the database tells it.
+        line: Option<usize>,
+        /// What the database said.
+        message: String,
+    },
+    /// The source took longer than it may.
+    #[error("read the {kind} source: no answer within {limit}")]
+    Timeout {
+        /// The kind of source.
+        kind: &'static str,
+        /// The configured limit.
+        limit: Span,
+    },
+    /// More rows than one read may give.
+    #[error("read the source: more than {max_rows} rows (`max_rows`)")]
+    TooManyRows {
+        /// The configured limit.
+        max_rows: usize,
+    },
+    /// More bytes than one read may give.
+    #[error("read {place}: more than {max_bytes} bytes")]
+    TooManyBytes {
+        /// What was read.
+        place: String,
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// A column that every frame needs is not there.
+    #[error("find the {role} column: expected {expected}; found {}", listed(found))]
+    MissingColumn {
+        /// What the column is for.
+        role: &'static str,
+        /// The names that would have been understood.
+        expected: &'static str,
+        /// The columns that came.
+        found: Vec<String>,
+    },
+    /// A column has a type that cannot be read as what it is for.
+    #[error("read column `{column}`: expected {expected}, found {found}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// What would have been understood.
+        expected: &'static str,
+        /// The type that came.
+        found: String,
+    },
+    /// No file matches.
+    #[error("find files: nothing matches `{}`", pattern.display())]
+    NoFile {
+        /// The configured path or glob.
+        pattern: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("read `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bytes are no table at all.
+    #[error("read {place}: {problem}; it begins with `{start}`")]
+    NotATable {
+        /// What was read.
+        place: String,
+        /// What it looks like instead.
+        problem: &'static str,
+        /// Its first characters, made safe to print.
+        start: String,
+    },
+    /// The bytes are a damaged table.
+    #[error("read {place}: {message}")]
+    Decode {
+        /// What was read.
+        place: String,
+        /// What the reader said.
+        message: String,
+    },
+    /// A program cannot be started or read.
+    #[error("run `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program ended unsuccessfully.
+    #[error("run `{program}`: it ended with {status}{}", said(stderr))]
+    Failed {
+        /// The program.
+        program: String,
+        /// Its exit status in words.
+        status: String,
+        /// The end of what it wrote to its error output.
+        stderr: String,
+    },
+    /// A glob over metric names cannot be read.
+    #[error("read the glob `{pattern}`")]
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+    /// The computation failed.
+    #[error("read the source's rows")]
+    Compute(#[from] ComputeError),
+}
+
+impl SourceError {
+    /// Whether reading again without a change of the configuration cannot succeed.
+    pub const fn is_permanent(&self) -> bool {
+        match self {
+            Self::Template { .. } | Self::UnknownDatabase | Self::Glob { .. } => true,
+            Self::Connect { .. }
+            | Self::Query { .. }
+            | Self::Timeout { .. }
+            | Self::TooManyRows { .. }
+            | Self::TooManyBytes { .. }
+            | Self::MissingColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::NoFile { .. }
+            | Self::File { .. }
+            | Self::NotATable { .. }
+            | Self::Decode { .. }
+            | Self::Start { .. }
+            | Self::Failed { .. }
+            | Self::Compute(_) => false,
+        }
+    }
+}
+
+fn at_line(line: Option<usize>) -> String {
+    line.map(|line| format!(", line {line}")).unwrap_or_default()
+}
+
+fn said(stderr: &str) -> String {
+    if stderr.is_empty() { String::new() } else { format!(" and said: {stderr}") }
+}
+
+fn listed(found: &[String]) -> String {
+    /// Enough to recognise a frame by; a wide one may have thousands.
+    const MAX_LISTED: usize = 20;
+    if found.is_empty() {
+        return "no columns".into();
+    }
+    let mut text = found.iter().take(MAX_LISTED).map(|c| printable(c)).collect::<Vec<_>>();
+    if MAX_LISTED < found.len() {
+        text.push(format!("… ({} in all)", found.len()));
+    }
+    text.join(", ")
+}
+
+/// A text from outside in one printable line of at most 80 characters.
+pub(super) fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 80;
+    let shown: String = text.chars().take(MAX_CHARS).collect();
+    let shown = escaped(&shown, &[]);
+    if text.chars().nth(MAX_CHARS).is_some() { format!("{shown}…") } else { shown }
+}
+
+/// Writes out every character that would move, hide or reorder what the reader sees, but those in
+/// `kept`.
+fn escaped(text: &str, kept: &[char]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (c.is_control() || is_format_mark(c)) && !kept.contains(&c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+const fn is_format_mark(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Takes every occurrence of the secrets out of a text, and all that would upset a terminal.
+pub(super) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
+    /// Shorter secrets would tear ordinary words apart without hiding anything.
+    const MIN_BYTES: usize = 4;
+    let mut clean = text.to_owned();
+    for secret in secrets {
+        for part in secret_parts(secret.reveal()) {
+            if MIN_BYTES <= part.len() && clean.contains(&part) {
+                clean = clean.replace(&part, "[secret]");
+            }
+        }
+    }
+    escaped(&clean, &['\n', '\t'])
+}
+
+/// The whole secret and, where it is a URL, its password and query values as written and decoded.
+fn secret_parts(secret: &str) -> Vec<String> {
+    let mut parts = vec![secret.to_owned()];
+    let Ok(url) = url::Url::parse(secret) else { return parts };
+    if let Some(password) = url.password() {
+        parts.push(password.to_owned());
+        // A query pair is the decoder `url` has; the password may hold no `&` or `+` unescaped.
+        let as_pair = password.replace('+', "%2B").replace('&', "%26");
+        parts.extend(url::form_urlencoded::parse(as_pair.as_bytes()).map(|(k, _)| k.into_owned()));
+    }
+    parts.extend(
+        url.query_pairs()
+            .filter(|(key, _)| key.contains("pass") || key.contains("token"))
+            .map(|(_, value)| value.into_owned()),
+    );
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_cannot_break_or_reorder_a_line() {
+        assert_eq!(printable("a\nb\u{202e}c\0"), "a\\nb\\u{202e}c\\u{0}");
+        assert_eq!(printable(&"x".repeat(90)), format!("{}…", "x".repeat(80)));
+        assert_eq!(printable("🚀 'ok'"), "🚀 'ok'");
+        assert_eq!(scrub("a\n\u{1b}[31mred", []), "a\n\\u{1b}[31mred");
+    }
+
+    #[test]
+    fn a_password_is_taken_out_as_written_and_decoded() {
+        let url = Secret::new("postgres://me:p%40ss+word@db/x?token=tttt".into());
+        let text = "failed: p%40ss+word p@ss+word tttt postgres://me:p%40ss+word@db/x?token=tttt";
+        assert_eq!(scrub(text, [&url]), "failed: [secret] [secret] [secret] [secret]");
+    }
+}

@@ -1,0 +1,72 @@
+//! A column as metric names: one number a row, one entry a distinct name, so that a million rows of
+//! a metric share one text.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use polars::prelude::{Column, DataType, PlHashMap};
+
+use crate::{
+    domain::{MetricName, RejectReason},
+    sources::{SourceError, error::printable},
+};
+
+/// A distinct name.
+pub(super) struct Entry {
+    /// The name, or why its rows are left out.
+    pub(super) name: Result<MetricName, RejectReason>,
+    /// Its text, made safe to print.
+    pub(super) shown: String,
+}
+
+/// A column's names.
+pub(super) struct Names {
+    /// For each row its entry.
+    pub(super) rows: Vec<u32>,
+    /// The distinct names in order of appearance.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Reads a long frame's name column.
+pub(super) fn read(column: &Column, exclude: &GlobSet) -> Result<Names, SourceError> {
+    let wrong = || SourceError::ColumnType {
+        column: column.name().to_string(),
+        expected: "names",
+        found: column.dtype().to_string(),
+    };
+    let series = column.as_materialized_series();
+    let texts = series.cast(&DataType::String).map_err(|_| wrong())?;
+    let texts = texts.str().map_err(|_| wrong())?;
+    let mut names = Names { rows: Vec::with_capacity(texts.len()), entries: Vec::new() };
+    let mut known: PlHashMap<&str, u32> = PlHashMap::default();
+    for text in texts.iter() {
+        // A missing name is as good as an empty one.
+        let text = text.unwrap_or_default();
+        let n_known = known.len() as u32;
+        let id = *known.entry(text).or_insert_with(|| {
+            names.entries.push(entry(text, exclude));
+            n_known
+        });
+        names.rows.push(id);
+    }
+    Ok(names)
+}
+
+/// What becomes of a name's rows.
+pub(super) fn entry(text: &str, exclude: &GlobSet) -> Entry {
+    let name = if exclude.is_match(text) {
+        Err(RejectReason::Excluded)
+    } else {
+        MetricName::parse(text).map_err(|_| RejectReason::BadName)
+    };
+    Entry { name, shown: printable(text) }
+}
+
+/// Compiles globs over metric names.
+pub(super) fn globs(patterns: &[String]) -> Result<GlobSet, SourceError> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let wrong = |source| SourceError::Glob { pattern: pattern.clone(), source };
+        // A backslash is an ordinary character of a name, not an escape.
+        set.add(GlobBuilder::new(pattern).backslash_escape(false).build().map_err(wrong)?);
+    }
+    set.build().map_err(|source| SourceError::Glob { pattern: patterns.join(", "), source })
+}

@@ -1,0 +1,84 @@
+//! Which column is what. Names are compared without regard to case; an exact spelling wins over
+//! another case, and an earlier entry of a list over a later one.
+
+use polars::prelude::{Column, DataFrame, DataType};
+
+use super::values::Values;
+use crate::sources::SourceError;
+
+const TIME: &[&str] = &["timestamp", "metric_timestamp", "time", "ts", "date", "datetime"];
+const NAME: &[&str] = &["name", "metric", "metric_name"];
+const VALUE: &[&str] = &["value", "metric_value"];
+
+/// A frame's columns by their part.
+pub(super) enum Shape<'a> {
+    /// One observation a row.
+    Long {
+        time: &'a Column,
+        name: &'a Column,
+        value: Values,
+        /// Columns that are neither.
+        ignored: Vec<String>,
+    },
+    /// One instant a row, one metric a column.
+    Wide {
+        time: &'a Column,
+        metrics: Vec<(String, Values)>,
+        /// Columns that hold no numbers.
+        ignored: Vec<String>,
+    },
+}
+
+/// Finds the parts of a frame with at least one column.
+pub(super) fn recognise(frame: &DataFrame) -> Result<Shape<'_>, SourceError> {
+    let missing = |role, expected| SourceError::MissingColumn {
+        role,
+        expected,
+        found: frame.get_column_names().into_iter().map(|name| name.to_string()).collect(),
+    };
+    let time = find(frame, TIME).ok_or_else(|| {
+        missing("timestamp", "timestamp, metric_timestamp, time, ts, date or datetime")
+    })?;
+    let others = |known: &[&Column]| -> Vec<&Column> {
+        let is_known = |c: &&Column| known.iter().any(|k| k.name() == c.name());
+        frame.columns().iter().filter(|c| !is_known(c)).collect()
+    };
+    let Some(name) = find(frame, NAME) else {
+        let (metrics, ignored) = split(&others(&[time]));
+        if metrics.is_empty() {
+            return Err(missing("value", "a column of numbers for each metric"));
+        }
+        return Ok(Shape::Wide { time, metrics, ignored });
+    };
+    let value = find(frame, VALUE).ok_or_else(|| missing("value", "value or metric_value"))?;
+    let ignored = others(&[time, name, value]).iter().map(|c| c.name().to_string()).collect();
+    let values = Values::read(value).ok_or_else(|| SourceError::ColumnType {
+        column: value.name().to_string(),
+        expected: "numbers",
+        found: value.dtype().to_string(),
+    })?;
+    Ok(Shape::Long { time, name, value: values, ignored })
+}
+
+fn find<'a>(frame: &'a DataFrame, known: &[&str]) -> Option<&'a Column> {
+    let columns = frame.columns();
+    known.iter().find_map(|wanted| {
+        let exact = columns.iter().find(|c| c.name() == wanted);
+        exact.or_else(|| columns.iter().find(|c| c.name().trim().eq_ignore_ascii_case(wanted)))
+    })
+}
+
+/// The metrics among a wide frame's columns, and the rest. A text column is a metric when any of
+/// its cells reads as a number, or when all are empty: then the metric is there but has no value.
+fn split(columns: &[&Column]) -> (Vec<(String, Values)>, Vec<String>) {
+    let (mut metrics, mut ignored) = (Vec::new(), Vec::new());
+    for column in columns {
+        match Values::read(column) {
+            Some(values) if column.dtype() != &DataType::String || values.looks_numeric() => {
+                metrics.push((column.name().to_string(), values));
+            }
+            Some(_) | None => ignored.push(column.name().to_string()),
+        }
+    }
+    (metrics, ignored)
+}

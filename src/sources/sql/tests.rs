@@ -1,0 +1,199 @@
+//! Both databases against one set of claims. The PostgreSQL half needs a server: it runs when
+//! `ANOMSTACK_TEST_POSTGRES_URL` names one, and says so when it does not.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{Connection, sqlite::SqliteConnectOptions};
+
+use super::*;
+use crate::domain::{SourceKind, Span};
+
+fn spec(max_rows: usize, timeout: Span) -> SourceSpec {
+    let file = SourceKind::File { path: "unused".into() };
+    SourceSpec { kind: file, timeout, lateness: Span::ZERO, drop_incomplete: false, max_rows }
+}
+
+async fn ask(url: &str, sql: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+    let query = Query { text: sql.to_owned(), origin: "shop.sql" };
+    read(&Secret::new(url.to_owned()), query, &spec(max_rows, Span::secs(10))).await
+}
+
+async fn shop(dir: &Path) -> String {
+    let path = dir.join("shop.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let fill = "CREATE TABLE t (ts TEXT, name TEXT, value);
+        INSERT INTO t VALUES ('2026-01-01', 'a', 1), ('2026-01-01', 'b', 0.5),
+            ('2026-01-02', 'it''s 100%', 'x'), ('2026-01-02', 'c', NULL),
+            ('2026-01-03', 'd', 9e999), ('2026-01-03', 'e', 9007199254740993)";
+    sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    format!("sqlite://{}", path.display())
+}
+
+fn texts(frame: &DataFrame, column: &str) -> Vec<String> {
+    let column = frame.column(column).unwrap();
+    (0..column.len()).map(|row| column.get(row).unwrap().str_value().into_owned()).collect()
+}
+
+#[tokio::test]
+async fn sqlite_cells_come_as_they_are_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    let frame = ask(&shop(dir.path()).await, "SELECT * FROM t", 100).await.unwrap();
+    assert_eq!(texts(&frame, "value"), ["1", "0.5", "x", "null", "inf", "9007199254740993"]);
+    assert_eq!(texts(&frame, "name")[2], "it's 100%");
+}
+
+#[tokio::test]
+async fn sqlite_cannot_be_written_through_a_query() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = shop(dir.path()).await;
+    let before = std::fs::read(dir.path().join("shop.db")).unwrap();
+    for sql in [
+        "DELETE FROM t",
+        "PRAGMA query_only = OFF; DELETE FROM t",
+        "SELECT 1; DROP TABLE t",
+        "CREATE TABLE u (x)",
+        "PRAGMA user_version = 7",
+        "ATTACH 'other.db' AS other; CREATE TABLE other.u (x)",
+    ] {
+        let refused = ask(&url, sql, 100).await;
+        assert!(matches!(refused, Err(SourceError::Query { .. })), "{sql}: {refused:?}");
+    }
+    assert_eq!(std::fs::read(dir.path().join("shop.db")).unwrap(), before);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn no_rows_still_have_their_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = "SELECT ts, name, value FROM t WHERE 0";
+    let frame = ask(&shop(dir.path()).await, sql, 100).await.unwrap();
+    assert_eq!(frame.shape(), (0, 3));
+    assert_eq!(frame.get_column_names(), ["ts", "name", "value"]);
+}
+
+#[tokio::test]
+async fn the_row_limit_holds_at_one_under_at_and_one_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = shop(dir.path()).await;
+    for max_rows in [7, 6] {
+        assert_eq!(ask(&url, "SELECT * FROM t", max_rows).await.unwrap().height(), 6);
+    }
+    let over = ask(&url, "SELECT * FROM t", 5).await;
+    assert!(matches!(over, Err(SourceError::TooManyRows { max_rows: 5 })));
+}
+
+#[tokio::test]
+async fn an_endless_sqlite_query_ends_with_the_read_that_asked_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = shop(dir.path()).await;
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n";
+    let read = tokio::time::timeout(Duration::from_millis(100), ask(&url, endless, 10));
+    assert!(read.await.is_err());
+    // The thread that runs the query ends only if the query does.
+    let ended = async {
+        while 0 < n_query_threads() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the query still runs");
+}
+
+fn n_query_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("source-")).count()
+}
+
+#[tokio::test]
+async fn errors_say_what_and_where_but_never_the_url() {
+    let no_file =
+        ask("sqlite:///nowhere/canary-4711.db?mode=rwc", "SELECT 1", 1).await.unwrap_err();
+    assert_eq!(no_file.to_string(), "connect to SQLite: unable to open database file");
+    let dir = tempfile::tempdir().unwrap();
+    let no_table = ask(&shop(dir.path()).await, "SELECT * FROM nope", 1).await.unwrap_err();
+    assert_eq!(no_table.to_string(), "run shop.sql: no such table: nope");
+    for url in [
+        "postgres://me:canary-4711@127.0.0.1:1/x",
+        "postgres://me:canary-4711@127.0.0.1:99999/x",
+        "postgres://me:canary-4711@[::bad/x",
+        "sqlite://x?canary-4711=1",
+        "mysql://me:canary-4711@h/x",
+        "canary-4711",
+    ] {
+        let error = ask(url, "SELECT 1", 1).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("canary-4711"), "{shown}");
+    }
+}
+
+/// The server to test against, as known when the test was built, or nothing and a word about it.
+fn postgres() -> Option<String> {
+    let url = option_env!("ANOMSTACK_TEST_POSTGRES_URL").map(str::to_owned);
+    if url.is_none() {
+        eprintln!("not tested against PostgreSQL: ANOMSTACK_TEST_POSTGRES_URL is not set");
+    }
+    url
+}
+
+#[tokio::test]
+async fn postgres_cells_of_every_type_come_through() {
+    let Some(url) = postgres() else { return };
+    let sql = "SELECT * FROM (VALUES
+        (1::int2, 2::int8, 0.5::float4, 1.25::numeric, true, 'a'::text, DATE '2026-01-02',
+         TIMESTAMP '2026-01-02 03:04:05.5', TIMESTAMPTZ '2026-01-02 03:04:05+02'),
+        (NULL, 9007199254740993, 'NaN', 'Infinity', NULL, 'it''s 100%', NULL, NULL, NULL))
+        AS t (i2, i8, f4, n, b, t, d, ts, tz)";
+    let frame = ask(&url, sql, 10).await.unwrap();
+    let row = |row: usize| -> Vec<String> {
+        frame.columns().iter().map(|c| c.get(row).unwrap().str_value().into_owned()).collect()
+    };
+    assert_eq!(
+        row(0),
+        [
+            "1",
+            "2",
+            "0.5",
+            "1.25",
+            "1",
+            "a",
+            "2026-01-02",
+            "2026-01-02 03:04:05.5",
+            "2026-01-02 01:04:05+00"
+        ]
+    );
+    assert_eq!(
+        row(1),
+        ["null", "9007199254740993", "NaN", "inf", "null", "it's 100%", "null", "null", "null"]
+    );
+}
+
+#[tokio::test]
+async fn postgres_cannot_be_written_and_says_where_a_query_is_wrong() {
+    let Some(url) = postgres() else { return };
+    for sql in [
+        "CREATE TABLE anomstack_probe (x int)",
+        "SELECT 1; COMMIT; CREATE TABLE anomstack_probe (x int)",
+        "WITH x AS (SELECT set_config('transaction_read_only', 'off', false)) SELECT * FROM x",
+        "DO $$ BEGIN COMMIT; CREATE TABLE anomstack_probe (x int); END $$",
+    ] {
+        let refused = ask(&url, sql, 10).await;
+        assert!(matches!(refused, Err(SourceError::Query { .. })), "{sql}: {refused:?}");
+    }
+    let left = ask(&url, "SELECT 1 FROM pg_class WHERE relname = 'anomstack_probe'", 10).await;
+    assert_eq!(left.unwrap().shape(), (0, 1));
+    let wrong = ask(&url, "SELECT 1,\n  'é',\n  nope", 10).await.unwrap_err();
+    assert_eq!(wrong.to_string(), "run shop.sql, line 3: column \"nope\" does not exist");
+}
+
+#[tokio::test]
+async fn postgres_stops_a_slow_statement_by_itself() {
+    let Some(url) = postgres() else { return };
+    let query = Query { text: "SELECT pg_sleep(60)".into(), origin: "shop.sql" };
+    let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
+    let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
+    assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
+}
