@@ -13,7 +13,7 @@ pub struct Limits {
     pub write: Duration,
     /// For open connections to finish once the server stops.
     pub stop: Duration,
-    /// Open connections; further ones are closed at once.
+    /// Open connections. Over it, the one that has waited longest for its client is closed.
     pub max_connections: usize,
     /// Bytes of a request's head.
     pub max_head_bytes: usize,

@@ -12,6 +12,7 @@ mod limits;
 mod pages;
 mod patient;
 mod routes;
+mod seats;
 mod server;
 mod site;
 mod view;

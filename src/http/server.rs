@@ -18,7 +18,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{failure::Failure, limits::Limits, patient::Patient};
+use super::{
+    failure::Failure,
+    limits::Limits,
+    patient::Patient,
+    seats::{Seat, Seats},
+};
 
 /// Long enough for descriptors to come free, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,16 +37,20 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
+    let seats = Seats::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(ended) = connections.join_next() => note_panic(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < limits.max_connections => {
-                    let (router, limits, stop) = (router.clone(), limits.clone(), stop.clone());
-                    connections.spawn(connection(stream, router, limits, stop));
+                Ok((stream, _))
+                    if connections.len() < limits.max_connections || seats.free_one() =>
+                {
+                    let (router, limits) = (router.clone(), limits.clone());
+                    let served = connection(stream, router, limits, seats.take(), stop.clone());
+                    connections.spawn(served);
                 }
-                Ok(_) => tracing::debug!("closed a connection: too many are open"),
+                Ok(_) => tracing::debug!("closed a connection: too many are being answered"),
                 Err(error) if is_peer_fault(&error) => {}
                 Err(error) => {
                     tracing::warn!("cannot accept connections: {error}");
@@ -61,9 +70,24 @@ pub(super) async fn run(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    seat: Seat,
+    stop: CancellationToken,
+) {
     let io = TokioIo::new(Patient::new(stream, limits.write));
-    let service = service_fn(|request| answer(router.clone(), request, limits.answer));
+    let seat = &seat;
+    let service = service_fn(|request| {
+        let answered = answer(router.clone(), request, limits.answer);
+        async move {
+            seat.work();
+            let response = answered.await;
+            seat.wait();
+            response
+        }
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -71,6 +95,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
     let mut serving = std::pin::pin!(http.serve_connection(io, service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
+        () = seat.give_way.cancelled() => return,
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -130,12 +155,15 @@ mod tests {
     }
 
     async fn start(limits: Limits) -> Running {
+        let never = || std::future::pending::<&'static str>();
+        let hello = get(|| async { "hello" });
+        start_with(Router::new().route("/", hello).route("/never", get(never)), limits).await
+    }
+
+    async fn start_with(router: Router, limits: Limits) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let never = || std::future::pending::<&'static str>();
-        let router =
-            Router::new().route("/", get(|| async { "hello" })).route("/never", get(never));
         let mut tasks = JoinSet::new();
         tasks.spawn(run(listener, router, limits, stop.clone()));
         Running { addr, stop, tasks }
@@ -194,15 +222,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_over_the_cap_are_closed_at_once() {
+    async fn over_the_cap_the_longest_waiting_connection_gives_way() {
         let limits = Limits { max_connections: 1, head: Duration::from_secs(60), ..short() };
         let server = start(limits).await;
-        let mut first = TcpStream::connect(server.addr).await.unwrap();
-        first.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-        assert!(0 < first.read(&mut [0; 64]).await.unwrap());
-        let mut second = TcpStream::connect(server.addr).await.unwrap();
-        let n_read = second.read(&mut [0; 64]).await.unwrap_or(0);
-        assert_eq!(n_read, 0);
+        let mut silent = TcpStream::connect(server.addr).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        assert!(exchange(server.addr, request).await.ends_with("hello"));
+        assert_eq!(silent.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_more_than_can_be_answered_is_closed_at_once() {
+        let minute = Duration::from_secs(60);
+        let limits = Limits { max_connections: 1, head: minute, answer: minute, ..short() };
+        let (seen, mut is_seen) = tokio::sync::mpsc::channel(1);
+        let never = move || async move {
+            seen.send(()).await.unwrap();
+            std::future::pending::<&'static str>().await
+        };
+        let server = start_with(Router::new().route("/", get(never)), limits).await;
+        let mut busy = TcpStream::connect(server.addr).await.unwrap();
+        busy.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        is_seen.recv().await.unwrap();
+        let mut further = TcpStream::connect(server.addr).await.unwrap();
+        assert_eq!(further.read(&mut [0; 64]).await.unwrap_or(0), 0);
     }
 
     #[tokio::test]

@@ -363,4 +363,21 @@ mod tests {
         assert!(one.render().unwrap().contains("anomstack_fenced_commits_total 1"));
         assert!(other.render().unwrap().contains("anomstack_fenced_commits_total 0"));
     }
+
+    #[test]
+    fn what_ships_for_prometheus_and_grafana_asks_for_metrics_that_exist() {
+        let own = include_str!("metrics.rs");
+        for shipped in [
+            include_str!("../../deploy/prometheus/alerts.yml"),
+            include_str!("../../deploy/grafana/anomstack.json"),
+        ] {
+            let named = shipped.split("anomstack_").skip(1);
+            for name in named
+                .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+            {
+                let family = name.trim_end_matches("_bucket");
+                assert!(own.contains(&format!("(\"{family}\",")), "anomstack_{name}");
+            }
+        }
+    }
 }

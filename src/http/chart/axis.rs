@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
-use crate::domain::{Timestamp, words};
+use crate::domain::{Span, Timestamp, words};
 
 /// A stretch of time, first instant included, last not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,19 @@ pub(in crate::http) struct Window {
 }
 
 impl Window {
+    /// The same window, begun at the first point where that leaves more than half of it empty: a
+    /// young history would be a dot at the edge.
+    pub(in crate::http) fn fitted(self, first: Option<Timestamp>) -> Self {
+        let half = Span::from_micros((self.to - self.from).micros() / 2);
+        match first.filter(|first| self.from + half < *first && *first < self.to) {
+            None => self,
+            Some(first) => {
+                let air = Span::from_micros((self.to - first).micros() / 20).max(Span::secs(30));
+                Self { from: first - air, to: self.to }
+            }
+        }
+    }
+
     /// How far along an instant lies: 0 at the start, 1 at the end.
     pub(super) fn share(&self, at: Timestamp) -> f64 {
         let length = (self.to - self.from).micros().max(1) as f64;
@@ -230,6 +243,16 @@ mod tests {
 
     fn window(from: &str, to: &str) -> Window {
         Window { from: Timestamp::parse(from).unwrap(), to: Timestamp::parse(to).unwrap() }
+    }
+
+    #[test]
+    fn a_young_history_fills_its_window() {
+        let week = window("2026-01-01", "2026-01-08");
+        let at = |text| Some(Timestamp::parse(text).unwrap());
+        assert_eq!(week.fitted(at("2026-01-03")), week);
+        assert_eq!(week.fitted(None), week);
+        let young = week.fitted(at("2026-01-07T04:00:00Z"));
+        assert_eq!(young, window("2026-01-07T03:00:00Z", "2026-01-08"));
     }
 
     #[track_caller]

@@ -95,6 +95,7 @@ async fn cards(
     window: Window,
 ) -> Result<Vec<Card>, Failure> {
     let read = site.points(&batch.name, None, window).await?;
+    let window = window.fitted(read.iter().filter_map(|series| series.at.first().copied()).min());
     let mut points: BTreeMap<MetricName, Vec<(Timestamp, f64)>> = read
         .into_iter()
         .map(|series| (series.metric, series.at.into_iter().zip(series.value).collect()))

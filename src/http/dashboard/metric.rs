@@ -63,7 +63,11 @@ async fn show(
     let batch = site.batch(batch)?;
     let metric = MetricView::new(site.metric(&batch.name, name).await?, &batch);
     let window = stretch.window(USUAL, site.now(), Some(metric.row.newest_at))?;
-    let drawn = Drawn::read(site, &batch, &metric.row.metric, window).await?;
+    let mut drawn = Drawn::read(site, &batch, &metric.row.metric, window).await?;
+    let chosen = stretch.chosen(USUAL);
+    if chosen.is_some() {
+        drawn.fit();
+    }
     let label = format!("{} of {}", metric.title, metric.batch);
     let latest = AlertFilter {
         batch: Some(batch.name.clone()),
@@ -85,7 +89,7 @@ async fn show(
             rows => drawn.plot(&batch, &label).rows(),
             window => WindowView::from(drawn.window),
             threshold => batch.alert_for(&metric.row.metric).threshold,
-            ranges => range_links(&names, stretch.chosen(USUAL), rest_of_query),
+            ranges => range_links(&names, chosen, rest_of_query),
             metric,
         },
     )
@@ -169,6 +173,11 @@ impl Drawn {
 
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty() && self.scores.is_empty()
+    }
+
+    /// Begins the window where a young history begins.
+    fn fit(&mut self) {
+        self.window = self.window.fitted(self.values.first().map(|(at, _)| *at));
     }
 
     /// The same within a shorter window.
