@@ -27,13 +27,17 @@ pub(super) fn anomaly(metric: &MetricName, point: &Scored, usual: &Usual, mean: 
     let comparison = match usual {
         Usual::Expected(band) => {
             let place = if band.lower <= point.value && point.value <= band.upper {
-                "back in that range".to_owned()
+                match mean.n_scores {
+                    // One score judges more than one value: a level or a spread over hours.
+                    0 | 1 => "inside that range, but its course of late is unusual".to_owned(),
+                    _ => "back in that range, unusual for this time".to_owned(),
+                }
             } else {
-                change(point.value, band.expected)
+                format!("{}, unusual for this time", change(point.value, band.expected))
             };
             let [expected, lower, upper] =
                 [band.expected, band.lower, band.upper].map(words::number);
-            format!(", expected {lower} to {upper} ({expected}): {place}, unusual for this time")
+            format!(", expected {lower} to {upper} ({expected}): {place}")
         }
         Usual::Earlier { median, n_points } => format!(
             ", while {} before it had a median of {}: {}, an unusual course",
@@ -124,8 +128,8 @@ mod tests {
         check(
             1.5,
             (1.0, 2.0, 3.0),
-            "orders was 1.5, expected 1 to 3 (2): back in that range, unusual for this time \
-             (score 0.98)",
+            "orders was 1.5, expected 1 to 3 (2): inside that range, but its course of late is \
+             unusual (score 0.98)",
         );
     }
 
