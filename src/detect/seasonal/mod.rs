@@ -2,7 +2,7 @@
 //! level of the last days, foretell.
 //!
 //! `expected = level + season` (or `level · (1 + season)`), `z = (value - expected) / scale`. The
-//! level is the median of the last [`N_LEVEL`] blocks (days, as a rule) before the row's own, so
+//! level is the median of the last seven blocks (days, as a rule) before the row's own, so
 //! neither a shift of two days nor a slow ramp is followed before it was seen. Several views of `z`
 //! (see [`views`]) and the length of runs of equal values are each divided by their alert line;
 //! the largest quotient `q` gives the score `1 - 0.2^q`, so 0.8 is the alert line.
