@@ -3,3 +3,9 @@
 
 /// The layers of the crate, checked against the source text.
 mod layers;
+
+/// What the tests share.
+mod support;
+
+/// kill -9 at random moments of a pass.
+mod kills;
