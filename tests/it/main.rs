@@ -9,3 +9,12 @@ mod support;
 
 /// kill -9 at random moments of a pass.
 mod kills;
+
+/// Passes done twice, in parts, and as of the past.
+mod passes;
+
+/// Metric names that try to be more than data.
+mod names;
+
+/// Sources that fail, and rows that are bad.
+mod sources;

@@ -63,7 +63,10 @@ impl Contents {
             scores,
             alerts: alerts.into_iter().map(|row| row.alert.id.0).collect(),
             delivered: delivered(project),
-            outbox: outbox.into_iter().map(|(name, state, n)| (name, state.to_string(), n)).collect(),
+            outbox: outbox
+                .into_iter()
+                .map(|(name, state, n)| (name, state.to_string(), n))
+                .collect(),
             models,
             temporary: project.files().into_iter().filter(is_staged).collect(),
         }

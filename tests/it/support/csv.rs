@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat};
 /// The instant histories end.
 pub(crate) const END: &str = "2026-03-01T00:00:00Z";
 /// Hours of history.
-pub(crate) const HOURS: i64 = 24 * 20;
+const HOURS: i64 = 24 * 20;
 
 /// A long-form CSV of hourly values.
 pub(crate) struct Csv {

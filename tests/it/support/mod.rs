@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use contents::Contents;
-pub(crate) use csv::{Csv, END, HOURS, random};
+pub(crate) use csv::{Csv, END, hours_before_end, random, usual};
 pub(crate) use receiver::Receiver;
 
 /// Jobs that run only when asked to.
@@ -107,7 +107,7 @@ impl Project {
     /// Standard output of a listing as JSON.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let ran = self.run(&[arguments, &["--json"]].concat());
+        let ran = self.run(&[&["--json"], arguments].concat());
         ran.succeeded();
         serde_json::from_str(&ran.stdout).unwrap()
     }
