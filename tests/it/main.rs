@@ -18,3 +18,15 @@ mod names;
 
 /// Sources that fail, and rows that are bad.
 mod sources;
+
+/// Damaged models and the versions before them.
+mod models;
+
+/// Mistakes in the configuration.
+mod config;
+
+/// A new project folder.
+mod init;
+
+/// The demo finds its incidents, once.
+mod demo;
