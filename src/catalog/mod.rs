@@ -77,11 +77,15 @@ impl Catalog {
         self.path.to_path_buf()
     }
 
-    /// Folds the write-ahead log into the file and closes every connection.
+    /// Folds the write-ahead log into the file and closes every connection, also those of clones.
+    /// Calling it again does nothing.
     ///
     /// # Errors
     /// [`CatalogError::Query`] when the log cannot be folded in; the catalog is whole all the same.
     pub async fn close(&self) -> Result<(), CatalogError> {
+        if self.writer.is_closed() {
+            return Ok(());
+        }
         self.readers.close().await;
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
         self.writer.close().await;

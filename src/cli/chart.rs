@@ -10,7 +10,7 @@ const HOLE: i64 = 3;
 
 /// One observation on the chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ChartPoint {
+pub(super) struct ChartPoint {
     /// When.
     pub at: Timestamp,
     /// Finite.
@@ -23,7 +23,7 @@ pub struct ChartPoint {
 
 /// Whether an observation raised an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub(super) enum Mark {
     /// It did.
     Alert,
     /// It did not.
@@ -32,7 +32,7 @@ pub enum Mark {
 
 /// Whether the terminal shows colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
+pub(super) enum Colour {
     /// With ANSI escapes.
     On,
     /// Plain text.
@@ -41,7 +41,7 @@ pub enum Colour {
 
 /// How large a chart is, in characters, without its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChartSize {
+pub(super) struct ChartSize {
     /// Across.
     pub width: usize,
     /// Down; one more line is used for the marks of alerts.
@@ -50,7 +50,7 @@ pub struct ChartSize {
 
 /// Draws observations in order of time. Gives `height` lines of the chart, the first and the last
 /// labelled with the largest and the smallest value, and a line of marks; nothing for no points.
-pub fn render(points: &[ChartPoint], size: ChartSize, colour: Colour) -> Vec<String> {
+pub(super) fn render(points: &[ChartPoint], size: ChartSize, colour: Colour) -> Vec<String> {
     let Some(scale) = Scale::of(points, size) else {
         return Vec::new();
     };

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::config::{self, Color, Environment, Problems, Project};
+use crate::{
+    config::{self, Color, Environment, Problems, Project},
+    detect,
+};
 
 use super::{Global, Outcome};
 
@@ -42,7 +45,7 @@ pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {
 
 /// The project, or all problems of all its files.
 pub(super) fn load(dir: &Path) -> Result<Project, Problems> {
-    config::load(dir, &Environment::from_process())
+    config::load_with(dir, &Environment::from_process(), detect::validate_params)
 }
 
 /// On standard error, with colour where a person reads it.

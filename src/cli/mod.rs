@@ -4,6 +4,7 @@
 mod batches;
 mod chart;
 mod check;
+mod daemon;
 mod demo;
 mod foreground;
 mod host_metrics;

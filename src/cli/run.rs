@@ -4,8 +4,8 @@ use clap::Args;
 
 use crate::{
     domain::{BatchSpec, JobKind, Timestamp},
-    jobs,
-    runtime::{lock, random_unit, recovery},
+    jobs::{self, JobError},
+    runtime::{self, lock, random_unit},
 };
 
 use super::{
@@ -60,7 +60,7 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
         jobs::compact(&opened.ctx, &batch.name).await?;
     }
     deliver(&opened).await?;
-    opened.ctx.catalog.close().await;
+    opened.ctx.catalog.close().await?;
     drop(lock);
     Ok(outcome)
 }
@@ -71,7 +71,7 @@ pub(super) async fn take_over(opened: &Opened) -> anyhow::Result<Option<lock::Da
     match lock::acquire(&opened.project.system.storage.root, now) {
         Ok(held) => {
             let sweep = opened.ctx.store.sweep_temporary();
-            recovery::recover(&opened.ctx.catalog, now, sweep).await?;
+            runtime::recover(&opened.ctx.catalog, now, sweep).await?;
             Ok(Some(held))
         }
         Err(lock::LockError::Held { .. }) => Ok(None),
@@ -92,7 +92,7 @@ fn chosen(opened: &Opened, command: &Run) -> Result<Vec<BatchSpec>, String> {
 }
 
 /// Sends what the run has put into the outbox.
-pub(super) async fn deliver(opened: &Opened) -> anyhow::Result<()> {
+pub(super) async fn deliver(opened: &Opened) -> Result<(), JobError> {
     let dashboard = open::dashboard(&opened.project.system.server);
     let audience = jobs::Audience {
         channels: &opened.project.system.channels,

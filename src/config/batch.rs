@@ -202,6 +202,7 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
             help: Some("a tag is 1 to 64 letters, digits, `_`, `-` or `.`".into()),
         }),
     });
+    let params_place = detector.key_place("params");
     let params = detector.params("params");
     let place = match (&tag, &kind) {
         (Some(tag), _) => tag.place.clone(),
@@ -209,6 +210,10 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
         (None, None) => detector.place.clone(),
     };
     let kind = kind.map_or(DetectorKind::Auto, |kind| kind.value);
+    let params_place = params_place.unwrap_or_else(|| place.clone());
+    for problem in (detector.check.params_rule)(kind, &params) {
+        detector.check.problem(&params_place, problem);
+    }
     let tag = tag.map_or(kind.to_string(), |tag| tag.value);
     detector.show("tag", tag.as_str());
     Located { value: DetectorSpec { kind, tag, params }, place }

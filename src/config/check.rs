@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{place::Place, problem::Problem};
+use super::{ParamsRule, place::Place, problem::Problem};
 
 /// Whether a missing key is a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) struct Check {
     /// The project folder, absolute.
     pub(super) dir: PathBuf,
     pub(super) completeness: Completeness,
+    pub(super) params_rule: ParamsRule,
     found: Vec<Finding>,
     secrets: Vec<Place>,
 }
@@ -33,6 +34,7 @@ impl Check {
         Self {
             dir: dir.to_path_buf(),
             completeness: Completeness::Whole,
+            params_rule: |_, _| Vec::new(),
             found: Vec::new(),
             secrets: Vec::new(),
         }

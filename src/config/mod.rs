@@ -32,7 +32,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{BatchName, BatchSpec, SystemSpec};
+use crate::domain::{BatchName, BatchSpec, DetectorKind, ParamValue, SystemSpec};
 
 pub use environment::{Environment, program};
 pub use problem::{Problem, Problems};
@@ -62,13 +62,27 @@ pub struct Project {
     pub batches: Vec<BatchSpec>,
 }
 
-/// Reads a project folder with `.env` and these variables.
+/// What is wrong with a detector's parameters, one sentence each. Which parameters there are is
+/// known to the detectors, a layer above this one.
+pub type ParamsRule = fn(DetectorKind, &BTreeMap<String, ParamValue>) -> Vec<String>;
+
+/// Reads a project folder with `.env` and these variables; detectors' parameters are only checked
+/// to be plain values.
 ///
 /// # Errors
 /// [`Problems`], all of all files.
 pub fn load(dir: &Path, env: &Environment) -> Result<Project, Problems> {
+    load_with(dir, env, |_, _| Vec::new())
+}
+
+/// [`load`] with a rule for the detectors' parameters.
+///
+/// # Errors
+/// [`Problems`], all of all files.
+pub fn load_with(dir: &Path, env: &Environment, rule: ParamsRule) -> Result<Project, Problems> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     let mut check = Check::new(&dir);
+    check.params_rule = rule;
     let env = env.with_dotenv(&dir, &mut check);
     let files = files::find(&dir, &mut check);
     let (system, is_known) = read_system(files.system.as_ref(), &env, &mut check);

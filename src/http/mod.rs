@@ -1,10 +1,105 @@
 //! The HTTP server: health, metrics, JSON API and dashboard. The only module that names axum and
 //! hyper. Everything it shows is read; nothing is changed here.
 
+mod api;
+mod ask;
+mod assets;
 mod chart;
+mod dashboard;
 mod failure;
+mod guard;
 mod limits;
+mod pages;
 mod patient;
+mod routes;
 mod server;
+mod site;
+mod view;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::Catalog,
+    config::Project,
+    domain::Timestamp,
+    io::Store,
+    series::History,
+    telemetry::{Metrics, Readiness},
+};
 
 pub use limits::Limits;
+
+/// The parts of the program the server shows.
+#[derive(Debug)]
+pub struct App {
+    /// Runs, models, alerts.
+    pub catalog: Catalog,
+    /// Points and scores.
+    pub history: History,
+    /// Model cards.
+    pub store: Store,
+    /// The program's own metrics.
+    pub metrics: Metrics,
+    /// The configuration in use.
+    pub project: watch::Receiver<Arc<Project>>,
+    /// Whether the program can work.
+    pub ready: watch::Receiver<Readiness>,
+    /// What time it is.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The socket has no address.
+    #[error("find the address the server listens on")]
+    Address {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A page template is broken; a test makes sure none is.
+    #[error("compile the page templates")]
+    Templates {
+        /// What is wrong.
+        source: minijinja::Error,
+    },
+}
+
+/// Serves until `stop`; requests under way then have five seconds to finish. Dropping the future
+/// closes every connection.
+///
+/// # Errors
+/// [`HttpError`] before the first request; none after it.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: CancellationToken,
+) -> Result<(), HttpError> {
+    serve_within(listener, app, Limits::default(), stop).await
+}
+
+/// [`serve`] with other limits.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_within(
+    listener: TcpListener,
+    app: Arc<App>,
+    limits: Limits,
+    stop: CancellationToken,
+) -> Result<(), HttpError> {
+    let address = listener.local_addr().map_err(|source| HttpError::Address { source })?;
+    let hosts = guard::Hosts::new(address.ip());
+    let pages = pages::Pages::new(assets::stamp());
+    let pages = pages.map_err(|source| HttpError::Templates { source })?;
+    let site = site::Site::new(app, pages, hosts, limits.clone());
+    server::run(listener, routes::router(Arc::new(site)), limits, stop).await;
+    Ok(())
+}

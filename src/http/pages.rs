@@ -3,7 +3,7 @@
 
 use axum::response::Html;
 use chrono_tz::Tz;
-use minijinja::{AutoEscape, Environment, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use crate::domain::{Span, Timestamp, words as domain_words};
 
@@ -19,9 +19,21 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("alert.html", include_str!("../../web/templates/alert.html")),
     ("runs.html", include_str!("../../web/templates/runs.html")),
     ("run.html", include_str!("../../web/templates/run.html")),
+    ("models_table.html", include_str!("../../web/templates/models_table.html")),
+    ("model.html", include_str!("../../web/templates/model.html")),
     ("models.html", include_str!("../../web/templates/models.html")),
     ("problem.html", include_str!("../../web/templates/problem.html")),
 ];
+
+/// A template's context, every value through serde.
+macro_rules! filled {
+    (@ $key:ident) => { minijinja::Value::from(minijinja::value::Serde($key)) };
+    (@ $key:ident => $value:expr) => { minijinja::Value::from(minijinja::value::Serde($value)) };
+    ($($key:ident $(=> $value:expr)?),* $(,)?) => {
+        minijinja::context! { $($key => $crate::http::pages::filled!(@ $key $(=> $value)?)),* }
+    };
+}
+pub(super) use filled;
 
 /// The compiled templates.
 #[derive(Debug)]
@@ -35,8 +47,6 @@ impl Pages {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
         environment.add_global("stamp", stamp);
         environment.add_global("version", env!("CARGO_PKG_VERSION"));
         environment.add_filter("number", number);
@@ -46,8 +56,9 @@ impl Pages {
         environment.add_filter("segment", segment);
         environment.add_filter("bytes", words::bytes);
         environment.add_filter("took", took);
-        environment.add_filter("ago", ago);
-        environment.add_filter("full", full);
+        environment.add_filter("share", share);
+        environment.add_function("when", when);
+        environment.add_function("clock", clock);
         environment.add_function("metric_href", metric_href);
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
@@ -78,6 +89,11 @@ fn score(value: Option<f64>) -> String {
     }
 }
 
+/// A share as a percentage.
+fn share(part: f64) -> String {
+    format!("{} %", domain_words::number(part * 100.0))
+}
+
 fn shown(text: &str) -> String {
     domain_words::shown(text)
 }
@@ -94,14 +110,25 @@ fn took(seconds: f64) -> String {
     words::took(Span::from_micros((seconds * 1e6) as i64))
 }
 
-fn ago(state: &State<'_, '_>, at: &str) -> Result<String, minijinja::Error> {
-    let now = state.lookup("now").map(|now| now.to_string()).unwrap_or_default();
-    Ok(words::ago(instant(&now)?, instant(at)?))
+/// A time as the time passed since, the whole time on hover. `page` is [`super::site::Page`].
+fn when(at: Option<String>, page: &Value) -> Result<Value, minijinja::Error> {
+    let Some(at) = at else { return Ok("–".into()) };
+    let at = instant(&at)?;
+    let now = instant(&page.get_attr("now")?.to_string())?;
+    let (full, ago) = (words::full(at, zone(page)?), words::ago(now, at));
+    Ok(Value::from_safe_string(format!(r#"<time datetime="{at}" title="{full}">{ago}</time>"#)))
 }
 
-fn full(at: &str, tz: Option<String>) -> Result<String, minijinja::Error> {
-    let tz = tz.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    Ok(words::full(instant(at)?, tz))
+/// A whole time in the page's zone.
+fn clock(at: Option<String>, page: &Value) -> Result<Value, minijinja::Error> {
+    let Some(at) = at else { return Ok("–".into()) };
+    let at = instant(&at)?;
+    let full = words::full(at, zone(page)?);
+    Ok(Value::from_safe_string(format!(r#"<time datetime="{at}" title="{at}">{full}</time>"#)))
+}
+
+fn zone(page: &Value) -> Result<Tz, minijinja::Error> {
+    Ok(page.get_attr("tz")?.to_string().parse().unwrap_or(Tz::UTC))
 }
 
 fn instant(text: &str) -> Result<Timestamp, minijinja::Error> {

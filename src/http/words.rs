@@ -10,7 +10,7 @@ pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
     let length = rough(Span::from_micros(past.saturating_abs()));
     match past {
         -5_000_000..=5_000_000 => "just now".to_owned(),
-        ..=0 => format!("in {length}"),
+        ..-5_000_000 => format!("in {length}"),
         _ => format!("{length} ago"),
     }
 }

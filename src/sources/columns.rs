@@ -223,4 +223,18 @@ mod tests {
         let frame = Columns::new(["x", "x"], 1).finish("test").unwrap();
         assert_eq!(frame.get_column_names(), ["x", "x_1"]);
     }
+
+    #[test]
+    fn a_column_of_nothing_survives_parquet() {
+        let mut columns = Columns::new(["x"], 3);
+        columns.open_row().unwrap();
+        columns.close_row();
+        let mut frame = columns.finish("test").unwrap();
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        polars::prelude::ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+        use polars::prelude::SerReader;
+        let back = polars::prelude::ParquetReader::new(bytes).finish().unwrap();
+        assert_eq!(back.height(), 1);
+        assert!(back.column("x").unwrap().get(0).unwrap().is_null());
+    }
 }

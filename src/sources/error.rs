@@ -195,18 +195,21 @@ fn listed(found: &[String]) -> String {
 /// A text from outside in one printable line of at most 80 characters.
 pub(super) fn printable(text: &str) -> String {
     const MAX_CHARS: usize = 80;
-    let mut shown: String = text
-        .chars()
-        .take(MAX_CHARS)
-        .flat_map(|c| {
-            // Right-to-left marks and the like would reorder the reader's line.
-            let is_plain = !c.is_control() && !is_format_mark(c);
-            let escaped = if is_plain { None } else { Some(c.escape_default()) };
-            is_plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
-        shown.push('…');
+    let shown: String = text.chars().take(MAX_CHARS).collect();
+    let shown = escaped(&shown, &[]);
+    if text.chars().nth(MAX_CHARS).is_some() { format!("{shown}…") } else { shown }
+}
+
+/// Writes out every character that would move, hide or reorder what the reader sees, but those in
+/// `kept`.
+fn escaped(text: &str, kept: &[char]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (c.is_control() || is_format_mark(c)) && !kept.contains(&c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
     }
     shown
 }
@@ -215,7 +218,7 @@ const fn is_format_mark(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Takes every occurrence of the secrets out of a text.
+/// Takes every occurrence of the secrets out of a text, and all that would upset a terminal.
 pub(super) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
     /// Shorter secrets would tear ordinary words apart without hiding anything.
     const MIN_BYTES: usize = 4;
@@ -227,7 +230,7 @@ pub(super) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret
             }
         }
     }
-    clean
+    escaped(&clean, &['\n', '\t'])
 }
 
 /// The whole secret and, where it is a URL, its password and query values as written and decoded.
@@ -257,6 +260,7 @@ mod tests {
         assert_eq!(printable("a\nb\u{202e}c\0"), "a\\nb\\u{202e}c\\u{0}");
         assert_eq!(printable(&"x".repeat(90)), format!("{}…", "x".repeat(80)));
         assert_eq!(printable("🚀 'ok'"), "🚀 'ok'");
+        assert_eq!(scrub("a\n\u{1b}[31mred", []), "a\n\\u{1b}[31mred");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 use polars::prelude::{Column, DataFrame, DataType, IntoColumn, ParquetReader, SerReader, Series};
 
-use super::{SourceError, rows};
+use super::{SourceError, error::printable, rows};
 use crate::compute::Compute;
 
 /// Bytes all files of one read may have together.
@@ -68,7 +68,7 @@ fn parse(bytes: Vec<u8>, path: &Path, max_rows: usize) -> Result<DataFrame, Sour
     let mut reader = ParquetReader::new(Cursor::new(bytes));
     let wrong = |e: polars::prelude::PolarsError| SourceError::Decode {
         place: place.clone(),
-        message: e.to_string(),
+        message: printable(&e.to_string()),
     };
     if max_rows < reader.num_rows().map_err(wrong)? {
         return Err(SourceError::TooManyRows { max_rows });

@@ -1,6 +1,6 @@
 //! Whole reads: what a batch's source gives, in the good case and in the bad ones.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::domain::{
@@ -101,6 +101,11 @@ async fn read_now(batch: &BatchSpec) -> Result<DataFrame, SourceError> {
     read_at(batch, None).await
 }
 
+/// Reads, and fails when that takes half of the batch's own limit.
+async fn read_soon(batch: &BatchSpec) -> Result<DataFrame, SourceError> {
+    tokio::time::timeout(Duration::from_secs(10), read_now(batch)).await.expect("no end in sight")
+}
+
 #[track_caller]
 fn check_error(read: Result<DataFrame, SourceError>, expected: &str) {
     assert_eq!(read.unwrap_err().to_string(), expected);
@@ -121,10 +126,11 @@ async fn a_program_s_rows_become_points() {
 
 #[tokio::test]
 async fn a_program_gets_its_own_environment_and_no_input() {
-    let script = r#"cat; printf 'ts,value\n1,%s\n2,%s\n' "$TOKEN" "$INHERITED""#;
+    let script = r#"cat; printf 'ts,value\n1,%s\n2,%s\n' "$TOKEN" "$INHERITED$CARGO_MANIFEST_DIR""#;
     let frame = read_now(&command(script)).await.unwrap();
     let values = frame.column("value").unwrap();
     assert_eq!(values.get(0).unwrap().str_value(), CANARY);
+    // What this process passes on deliberately or by accident (the test runner sets the second).
     assert!(values.get(1).unwrap().is_null());
 }
 
@@ -143,15 +149,16 @@ async fn a_program_that_hangs_is_ended_at_the_time_limit() {
     let pid_file = dir.path().join("pid");
     let mut batch = command(&format!("echo $$ > {}; exec sleep 60", pid_file.display()));
     batch.source.timeout = Span::from_micros(500_000);
-    let began = Instant::now();
-    check_error(read_now(&batch).await, "read the command source: no answer within 500ms");
-    assert!(began.elapsed() < Duration::from_secs(10));
+    check_error(read_soon(&batch).await, "read the command source: no answer within 500ms");
     let pid = std::fs::read_to_string(pid_file).unwrap();
     let status = Path::new("/proc").join(pid.trim()).join("status");
-    while std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ")) {
-        assert!(began.elapsed() < Duration::from_secs(10), "the program still runs");
-        tokio::task::yield_now().await;
-    }
+    let runs = || std::fs::read_to_string(&status).is_ok_and(|s| !s.contains("State:\tZ"));
+    let ended = async {
+        while runs() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the program still runs");
 }
 
 #[tokio::test]
@@ -172,12 +179,10 @@ async fn a_program_that_fails_is_quoted_without_its_secrets() {
 
 #[tokio::test]
 async fn a_program_that_prints_without_end_is_stopped() {
-    let began = Instant::now();
     check_error(
-        read_now(&command("yes 1,2,3,4,5,6,7")).await,
+        read_soon(&command("yes 1,2,3,4,5,6,7")).await,
         "read the output of `sh`: more than 10000 bytes",
     );
-    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 use super::{
     super::{
         Connection,
+        codec::uncount,
         error::{CatalogError, Doing as _},
     },
     RunCause,
@@ -178,6 +179,19 @@ pub async fn has_any(
     .fetch_one(conn)
     .await
     .doing("look whether a batch ever ran")
+}
+
+/// How many runs wait to be claimed, due or not.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn n_waiting(conn: &mut Connection) -> Result<u64, CatalogError> {
+    let n: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM runs WHERE state IN ('pending', 'retry_wait')")
+            .fetch_one(conn)
+            .await
+            .doing("count waiting runs")?;
+    Ok(uncount(n))
 }
 
 /// When the next waiting run is due.

@@ -11,10 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::{
-    config::{self, Environment},
-    domain::{BatchSpec, JobKind},
-};
+use crate::domain::{BatchSpec, JobKind};
 
 use super::{
     Global, Outcome, check,
@@ -41,7 +38,7 @@ pub(super) struct Demo {
 pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outcome> {
     let now = crate::runtime::clock::now();
     let world = project::set_up(&command.dir, now).await.context("set up the demo")?;
-    let mut loaded = match config::load(&command.dir, &Environment::from_process()) {
+    let mut loaded = match check::load(&command.dir) {
         Ok(project) => project,
         Err(problems) => {
             check::print_problems(&problems);
@@ -60,7 +57,7 @@ pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outco
     run::deliver(&opened).await?;
     report::print(&opened, &world).await?;
     if command.once || !is_complete {
-        opened.ctx.catalog.close().await;
+        opened.ctx.catalog.close().await?;
         return Ok(if is_complete { Outcome::Done } else { Outcome::Problems });
     }
     println!("\nDashboard: http://127.0.0.1:{}   (Ctrl-C ends)", command.port);
@@ -88,3 +85,6 @@ fn batches(opened: &Opened) -> Vec<BatchSpec> {
     batches.sort_by_key(|batch| batch.name.as_str() != "shop");
     batches
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The seed of the shop that is shown.
-const SEED: u64 = 20_260_101;
+pub(super) const SEED: u64 = 20_260_101;
 
 const FILES: [(&str, &str); 4] = [
     ("config/anomstack.toml", include_str!("project/anomstack.toml")),
@@ -32,16 +32,7 @@ pub(super) struct World {
 
 /// Writes what is missing. A history that is there already keeps its end, so nothing shifts.
 pub(super) async fn set_up(dir: &Path, now: Timestamp) -> anyhow::Result<World> {
-    for (name, text) in FILES {
-        let path = dir.join(name);
-        if path.exists() {
-            continue;
-        }
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
-        }
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    }
+    write_files(dir)?;
     let path = dir.join("data/shop.db");
     let end = match database::newest(&path).await? {
         Some(newest) => newest,
@@ -60,4 +51,19 @@ pub(super) async fn set_up(dir: &Path, now: Timestamp) -> anyhow::Result<World> 
         n_rows: history.rows.len(),
         incidents: history.incidents,
     })
+}
+
+/// The configuration; a file that is there already is the user's.
+pub(super) fn write_files(dir: &Path) -> anyhow::Result<()> {
+    for (name, text) in FILES {
+        let path = dir.join(name);
+        if path.exists() {
+            continue;
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+        }
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
 }

@@ -110,13 +110,26 @@ fn print_alert(alert: &Alert, chart: &[ChartPoint], colour: Colour) -> anyhow::R
     Ok(())
 }
 
+/// What became of the known incidents.
+pub(super) struct Tally<'a> {
+    /// The first alert that belongs to each incident.
+    pub(super) first: Vec<Option<&'a Alert>>,
+    /// Alerts that belong to none.
+    pub(super) n_false: usize,
+}
+
+/// Holds the alerts against the incidents.
+pub(super) fn tally<'a>(found: &'a [Alert], incidents: &[Incident]) -> Tally<'a> {
+    let first = incidents.iter().map(|incident| found.iter().find(|a| belongs(a, incident)));
+    let is_false = |alert: &&Alert| !incidents.iter().any(|incident| belongs(alert, incident));
+    Tally { first: first.collect(), n_false: found.iter().filter(is_false).count() }
+}
+
 fn print_tally(found: &[Alert], incidents: &[Incident]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Known incidents")?;
-    let mut n_found = 0;
-    for incident in incidents {
-        let first = found.iter().find(|alert| belongs(alert, incident));
-        n_found += usize::from(first.is_some());
+    let Tally { first, n_false } = tally(found, incidents);
+    for (incident, first) in incidents.iter().zip(&first) {
         let (mark, when) = match first {
             Some(alert) => ("\u{2713}", format!("found {}", delay(incident.from, alert))),
             None => ("\u{2717}", "missed".to_owned()),
@@ -124,11 +137,7 @@ fn print_tally(found: &[Alert], incidents: &[Incident]) -> anyhow::Result<()> {
         let (from, title) = (incident.from, incident.title);
         writeln!(out, "  {mark} {from}  {:<18} {title}: {when}", incident.metric)?;
     }
-    let n_false = found
-        .iter()
-        .filter(|alert| !incidents.iter().any(|incident| belongs(alert, incident)))
-        .count();
-    let n_incidents = incidents.len();
+    let (n_found, n_incidents) = (first.iter().flatten().count(), incidents.len());
     let alerts = if n_false == 1 { "alert was" } else { "alerts were" };
     writeln!(out, "\nFound {n_found} of {n_incidents} incidents; {n_false} {alerts} false.")?;
     Ok(())

@@ -23,8 +23,12 @@ const SCORES_HEIGHT: f64 = 72.0;
 const HEIGHT: f64 = 412.0;
 /// Labels closer to an edge than this would be cut off.
 const EDGE: f64 = 0.025;
+const N_VALUE_TICKS: usize = 6;
+const N_TIME_TICKS: i64 = 9;
 /// More marks than this hide the line they mark.
 const MAX_MARKS: usize = 200;
+/// A shorter stretch, as a share of the window, could not be seen.
+const MIN_STRETCH: f64 = 0.002;
 
 /// An alert on the chart.
 #[derive(Debug, Clone)]
@@ -67,8 +71,10 @@ impl Plot<'_> {
         };
         let parts = [
             self.grid(&scale),
+            self.unusual_stretches(),
             self.value_lines(&scale, &bands),
             self.score_lines(),
+            self.labels(&scale),
             self.alert_marks(&scale),
         ];
         format!(
@@ -115,28 +121,41 @@ impl Plot<'_> {
 
     fn grid(&self, scale: &Scale) -> String {
         let mut text = String::new();
-        for (value, label) in scale.ticks(5) {
+        for (value, _) in scale.ticks(N_VALUE_TICKS) {
             let y = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT));
-            let above = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT) - 4.0);
+            text.push_str(&format!(r#"<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>"#));
+        }
+        let bottom = VALUES_TOP + VALUES_HEIGHT;
+        for (n, (at, _)) in self.times().into_iter().enumerate() {
+            let (x, rank) = (percent(self.window.share(at)), rank(n));
             text.push_str(&format!(
-                r#"<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/><text class="tick" x="2" y="{above}">{label}</text>"#
+                r#"<line class="grid{rank}" x1="{x}" x2="{x}" y1="{VALUES_TOP}" y2="{bottom}"/>"#
             ));
         }
-        for (n, (at, label)) in time_ticks(&self.window, self.tz, 9).into_iter().enumerate() {
+        text
+    }
+
+    /// The words of the axes; they lie over the lines, which would hide them.
+    fn labels(&self, scale: &Scale) -> String {
+        let mut text = String::new();
+        for (value, label) in scale.ticks(N_VALUE_TICKS) {
+            let y = coordinate(VALUES_TOP + scale.down(value, VALUES_HEIGHT) - 4.0);
+            text.push_str(&format!(r#"<text class="tick" x="2" y="{y}">{label}</text>"#));
+        }
+        for (n, (at, label)) in self.times().into_iter().enumerate() {
             let share = self.window.share(at);
-            let x = percent(share);
-            let rank = if n % 2 == 1 { " minor" } else { "" };
-            text.push_str(&format!(
-                r#"<line class="grid{rank}" x1="{x}" x2="{x}" y1="{VALUES_TOP}" y2="{}"/>"#,
-                VALUES_TOP + VALUES_HEIGHT
-            ));
-            if EDGE <= share && share <= 1.0 - EDGE {
+            if (EDGE..=1.0 - EDGE).contains(&share) {
+                let (x, rank) = (percent(share), rank(n));
                 text.push_str(&format!(
                     r#"<text class="tick time{rank}" x="{x}" y="{LABELS_AT}">{label}</text>"#
                 ));
             }
         }
         text
+    }
+
+    fn times(&self) -> Vec<(Timestamp, String)> {
+        time_ticks(&self.window, self.tz, N_TIME_TICKS)
     }
 
     fn value_lines(&self, scale: &Scale, bands: &[(Timestamp, Band)]) -> String {
@@ -206,33 +225,55 @@ impl Plot<'_> {
         text
     }
 
+    /// The newest marks in the window: more would hide the line.
+    fn shown_marks(&self) -> Vec<&Mark> {
+        let mut inside: Vec<&Mark> =
+            self.marks.iter().filter(|mark| self.window.holds(mark.at)).collect();
+        inside.split_off(inside.len().saturating_sub(MAX_MARKS))
+    }
+
+    /// Shades the stretches that alerts cover, each instant once.
+    fn unusual_stretches(&self) -> String {
+        let mut stretches: Vec<(f64, f64)> = Vec::new();
+        for mark in self.shown_marks() {
+            let end = self.window.share(mark.at);
+            let start = self.window.share(mark.since).clamp(0.0, end).min(end - MIN_STRETCH);
+            match stretches.last_mut().filter(|last| start <= last.1) {
+                Some(last) => *last = (last.0.min(start), end),
+                None => stretches.push((start, end)),
+            }
+        }
+        let rect = |(start, end): (f64, f64)| {
+            let (x, width) = (percent(start.max(0.0)), percent(end - start.max(0.0)));
+            format!(
+                r#"<rect class="unusual" x="{x}" width="{width}" y="{VALUES_TOP}" height="{VALUES_HEIGHT}"/>"#
+            )
+        };
+        stretches.into_iter().map(rect).collect()
+    }
+
     fn alert_marks(&self, scale: &Scale) -> String {
-        let mut text = String::new();
-        let inside: Vec<&Mark> = self.marks.iter().filter(|m| self.window.holds(m.at)).collect();
-        let hidden = inside.len().saturating_sub(MAX_MARKS);
-        for mark in &inside[hidden..] {
-            let share = self.window.share(mark.at);
-            let start = self.window.share(mark.since).clamp(0.0, share);
+        let mark = |mark: &Mark| {
             let y = mark.value.map_or(VALUES_HEIGHT, |value| scale.down(value, VALUES_HEIGHT));
-            text.push_str(&format!(
+            format!(
                 concat!(
                     r#"<a href="{href}" class="mark {severity}"><title>{title}</title>"#,
-                    r#"<rect x="{start}" width="{width}" y="{top}" height="{height}"/>"#,
                     r#"<circle cx="{x}" cy="{y}" r="5"/></a>"#
                 ),
                 href = escape(&mark.href),
                 severity = mark.severity,
                 title = escape(&mark.title),
-                start = percent(start),
-                width = percent((share - start).max(0.002)),
-                top = VALUES_TOP,
-                height = VALUES_HEIGHT,
-                x = percent(share),
+                x = percent(self.window.share(mark.at)),
                 y = coordinate(VALUES_TOP + y),
-            ));
-        }
-        text
+            )
+        };
+        self.shown_marks().into_iter().map(mark).collect()
     }
+}
+
+/// Every second time is left out on narrow screens.
+const fn rank(n: usize) -> &'static str {
+    if n % 2 == 1 { " minor" } else { "" }
 }
 
 /// Opens a drawing that is stretched across and keeps its pixels down.
@@ -312,6 +353,7 @@ mod tests {
         assert_eq!(svg.matches(r#"class="mark critical""#).count(), 1);
         assert_eq!(svg.matches("V").count(), 1, "one score is over the threshold");
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;"), "{svg}");
+        assert_eq!(svg.matches(r#"class="unusual" x="37.50%" width="4.17%""#).count(), 1, "{svg}");
         assert!(svg.contains(">12:00<"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("style="), "{svg}");
     }

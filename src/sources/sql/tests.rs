@@ -1,10 +1,7 @@
 //! Both databases against one set of claims. The PostgreSQL half needs a server: it runs when
 //! `ANOMSTACK_TEST_POSTGRES_URL` names one, and says so when it does not.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use sqlx::{Connection, sqlite::SqliteConnectOptions};
 
@@ -96,11 +93,12 @@ async fn an_endless_sqlite_query_ends_with_the_read_that_asked_for_it() {
     let read = tokio::time::timeout(Duration::from_millis(100), ask(&url, endless, 10));
     assert!(read.await.is_err());
     // The thread that runs the query ends only if the query does.
-    let began = Instant::now();
-    while 0 < n_query_threads() {
-        assert!(began.elapsed() < Duration::from_secs(10), "the query still runs");
-        tokio::task::yield_now().await;
-    }
+    let ended = async {
+        while 0 < n_query_threads() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the query still runs");
 }
 
 fn n_query_threads() -> usize {
@@ -132,10 +130,9 @@ async fn errors_say_what_and_where_but_never_the_url() {
     }
 }
 
-/// The server to test against, or nothing and a word about it.
-#[expect(clippy::disallowed_methods, reason = "the test asks its caller for a server")]
+/// The server to test against, as known when the test was built, or nothing and a word about it.
 fn postgres() -> Option<String> {
-    let url = std::env::var("ANOMSTACK_TEST_POSTGRES_URL").ok();
+    let url = option_env!("ANOMSTACK_TEST_POSTGRES_URL").map(str::to_owned);
     if url.is_none() {
         eprintln!("not tested against PostgreSQL: ANOMSTACK_TEST_POSTGRES_URL is not set");
     }
@@ -196,8 +193,7 @@ async fn postgres_cannot_be_written_and_says_where_a_query_is_wrong() {
 async fn postgres_stops_a_slow_statement_by_itself() {
     let Some(url) = postgres() else { return };
     let query = Query { text: "SELECT pg_sleep(60)".into(), origin: "shop.sql" };
-    let began = Instant::now();
-    let read = read(&Secret::new(url), query, &spec(1, Span::from_micros(200_000))).await;
-    assert!(matches!(read, Err(SourceError::Query { .. })), "{read:?}");
-    assert!(began.elapsed() < Duration::from_secs(10));
+    let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
+    let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
+    assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
 }

@@ -10,7 +10,7 @@ const N_GAPS: u64 = 12;
 
 /// What happened to a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum IncidentKind {
+pub(in crate::cli::demo) enum IncidentKind {
     /// Three times as much for two hours.
     Spike,
     /// A fifth for three hours.
@@ -29,25 +29,9 @@ pub enum IncidentKind {
     VarianceBurst,
 }
 
-impl IncidentKind {
-    /// The kind in words.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Spike => "spike",
-            Self::Dip => "dip",
-            Self::LevelShift => "level shift",
-            Self::SlowRamp => "slow ramp",
-            Self::FlatLine => "flat line",
-            Self::MissingData => "missing data",
-            Self::SeasonBreak => "season break",
-            Self::VarianceBurst => "variance burst",
-        }
-    }
-}
-
 /// Something that went wrong, and should be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incident {
+pub(in crate::cli::demo) struct Incident {
     /// What happened.
     pub kind: IncidentKind,
     /// To which metric; no two share one.

@@ -8,16 +8,16 @@ mod traffic;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-pub use incidents::{Incident, IncidentKind};
+pub(super) use incidents::Incident;
 
 use crate::domain::Timestamp;
 
 /// Where the shop's customers live: days and weeks have this zone's hours, also over a change of
 /// the clocks.
-pub const TIMEZONE: Tz = Tz::Europe__Dublin;
+pub(super) const TIMEZONE: Tz = Tz::Europe__Dublin;
 
 /// The metrics, in the order they are written.
-pub const METRICS: [&str; 13] = [
+pub(super) const METRICS: [&str; 13] = [
     "cart_value",
     "conversion_rate",
     "error_rate",
@@ -38,7 +38,7 @@ const N_HOURS: usize = 24 * N_DAYS as usize;
 
 /// The shop's past.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ShopHistory {
+pub(super) struct ShopHistory {
     /// Metric, start of the hour, value; by time, then by metric.
     pub rows: Vec<(&'static str, Timestamp, f64)>,
     /// Oldest first.
@@ -46,7 +46,7 @@ pub struct ShopHistory {
 }
 
 /// The 90 days before `end`, an hour's start. The same arguments give the same rows.
-pub fn generate(end: Timestamp, seed: u64) -> ShopHistory {
+pub(super) fn generate(end: Timestamp, seed: u64) -> ShopHistory {
     let hours = traffic::calendar(end);
     let incidents = incidents::planned(end);
     let mut metrics = traffic::undisturbed(&hours, seed);

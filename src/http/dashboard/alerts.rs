@@ -1,0 +1,155 @@
+//! The list of alerts, and one alert with the chart around it and how it was decided.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Html};
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::{
+    catalog::alerts::{self, AlertFilter},
+    domain::{Alert, AlertId, AlertKind, BatchSpec, Span, words::number},
+};
+
+use super::{
+    super::{
+        ask::{Asked, Filter, Named},
+        chart::Window,
+        failure::Failure,
+        pages::filled,
+        site::{Site, all_alerts},
+        view::AlertView,
+        words::rough,
+    },
+    PART, Paging, cut,
+    metric::{Drawn, WindowView},
+};
+
+/// Points shown before and after an alert.
+const N_BEFORE: i64 = 168;
+const N_AFTER: i64 = 48;
+/// How far around an alert points are read before the chart is fitted to them.
+const AROUND: Span = Span::days(14);
+
+pub(in crate::http) async fn page(
+    State(site): State<Arc<Site>>,
+    Asked(filter): Asked<Filter>,
+) -> Result<Html<String>, Failure> {
+    let (limit, offset) = (filter.part().limit(PART, PART * 4), filter.part().offset());
+    let wanted = AlertFilter {
+        batch: filter.batch()?,
+        metric: filter.metric()?,
+        since: filter.since()?,
+        offset,
+        ..all_alerts(limit + 1)
+    };
+    let rows = alerts::list(&mut *site.reader().await?, &wanted).await;
+    let mut rows = rows.map_err(|error| Failure::internal(&error))?;
+    let rest = cut(&mut rows, limit);
+    let project = site.project();
+    let alerts: Vec<AlertView> =
+        rows.into_iter().map(|row| AlertView::new(row, &project.batches)).collect();
+    let paging = Paging::new(offset, limit, rest, |offset| filter.href("/alerts", offset));
+    site.render(
+        "alerts.html",
+        filled! {
+            page => site.page("Alerts", "/alerts"), alerts, paging,
+            batches => site.batch_names(),
+            batch => wanted.batch, metric => wanted.metric.map(|name| name.to_string()).unwrap_or_default(),
+        },
+    )
+}
+
+pub(in crate::http) async fn one(
+    State(site): State<Arc<Site>>,
+    Named(id): Named<String>,
+) -> Result<Html<String>, Failure> {
+    let row = alerts::get(&mut *site.reader().await?, &AlertId(id)).await;
+    let row = row.map_err(|error| Failure::internal(&error))?;
+    let row = row.ok_or_else(|| Failure::missing("such alert"))?;
+    let batch = site.batch(row.alert.batch.as_str()).ok();
+    let title = format!("Alert: {}", row.alert.metric);
+    let page = match &batch {
+        Some(batch) => site.page_of(&title, "/alerts", batch),
+        None => site.page(&title, "/alerts"),
+    };
+    let drawn = match &batch {
+        Some(batch) => Some(around(&site, batch, &row.alert).await?),
+        None => None,
+    };
+    let plot = drawn.as_ref().zip(batch.as_ref());
+    let plot = plot.filter(|(drawn, _)| !drawn.is_empty());
+    let (chart, rows) = match plot.map(|(drawn, batch)| drawn.plot(batch, &title)) {
+        Some(plot) => (Some(Value::from_safe_string(plot.render())), plot.rows()),
+        None => (None, String::new()),
+    };
+    let window = drawn.as_ref().map(|drawn| WindowView::from(drawn.window));
+    let steps = steps(&row.alert, batch.as_ref());
+    let alert = AlertView::new(row, batch.as_slice());
+    site.render("alert.html", filled! { page, alert, chart, rows, window, steps })
+}
+
+/// The points around an alert, as many as make a chart.
+async fn around(site: &Site, batch: &BatchSpec, alert: &Alert) -> Result<Drawn, Failure> {
+    let wide = Window { from: alert.since - AROUND, to: alert.at + AROUND };
+    let drawn = Drawn::read(site, batch, &alert.metric, wide).await?;
+    let spacing = drawn.spacing().micros();
+    let before = Span::from_micros(spacing.saturating_mul(N_BEFORE));
+    let after = Span::from_micros(spacing.saturating_mul(N_AFTER));
+    let end = site.now().max(alert.at + Span::from_micros(spacing));
+    let from = (alert.since - before).max(wide.from);
+    let to = (alert.at + after).min(wide.to).min(end);
+    Ok(drawn.within(Window { from, to }))
+}
+
+/// One step on the way to an alert.
+#[derive(Debug, PartialEq, Serialize)]
+struct Step {
+    what: &'static str,
+    detail: String,
+}
+
+/// How it came to the alert: what was stored with it, and what the batch's policy adds.
+fn steps(alert: &Alert, batch: Option<&BatchSpec>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut step = |what, detail: String| steps.push(Step { what, detail });
+    match (alert.kind, alert.value) {
+        (AlertKind::Absence, _) => {
+            let after = batch.and_then(|batch| batch.absence.as_ref());
+            let limit = after.map(|absence| format!(" within {}", rough(absence.after)));
+            step("Expected", format!("a new point{}", limit.unwrap_or_default()));
+            step("Observed", "none".to_owned());
+        }
+        (AlertKind::Anomaly, Some(value)) => step("Observed", number(value)),
+        (AlertKind::Anomaly, None) => {}
+    }
+    if let Some(band) = alert.band {
+        step("Expected", expected(alert, band.lower, band.upper, band.expected));
+    }
+    if let Some(score) = alert.score {
+        let by = alert.model.as_ref().map(|model| format!(" by model {model}"));
+        step("Scored", format!("{score:.4}{}", by.unwrap_or_default()));
+    }
+    if let (Some(score), Some(threshold)) = (alert.score, alert.threshold) {
+        let side = if threshold <= score { "reached" } else { "is now under" };
+        step("Compared", format!("the score {side} the threshold {threshold}"));
+    }
+    if alert.since < alert.at {
+        step("Lasted", format!("unusual for {} before it fired", rough(alert.at - alert.since)));
+    }
+    let policy = batch.map(|batch| batch.alert_for(&alert.metric));
+    if let Some(policy) = policy.filter(|policy| !policy.channels.is_empty()) {
+        step("Told", format!("channels {}", policy.channels.join(", ")));
+    }
+    steps
+}
+
+fn expected(alert: &Alert, lower: f64, upper: f64, likely: f64) -> String {
+    let (lower_text, upper_text) = (number(lower), number(upper));
+    let text = format!("{lower_text} to {upper_text}, most likely {}", number(likely));
+    match alert.value {
+        Some(value) if upper < value => format!("{text}; it was {} above", number(value - upper)),
+        Some(value) if value < lower => format!("{text}; it was {} below", number(lower - value)),
+        _ => text,
+    }
+}

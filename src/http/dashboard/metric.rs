@@ -1,0 +1,230 @@
+//! A metric's page: the large chart, what is known of it, its alerts and models.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{extract::State, response::Html};
+use minijinja::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
+    domain::{BatchSpec, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
+};
+
+use super::{
+    super::{
+        ask::{Asked, Named, Stretch},
+        chart::{Mark, Plot, Window},
+        failure::Failure,
+        pages::filled,
+        site::{Site, all_alerts},
+        view::{AlertView, MetricView, ModelView},
+        words,
+    },
+    range_links,
+};
+
+const USUAL: &str = "7d";
+const MAX_MARKS: u32 = 500;
+const N_ALERTS: u32 = 20;
+const N_MODELS: usize = 8;
+
+/// A metric asked for by query, with a stretch of time.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct ByName {
+    name: String,
+    #[serde(flatten)]
+    stretch: Stretch,
+}
+
+pub(in crate::http) async fn by_query(
+    State(site): State<Arc<Site>>,
+    Named(batch): Named<String>,
+    Asked(asked): Asked<ByName>,
+) -> Result<Html<String>, Failure> {
+    let rest = format!("&name={}", words::segment(&asked.name));
+    show(&site, (&batch, &asked.name), &asked.stretch, &rest).await
+}
+
+pub(in crate::http) async fn page(
+    State(site): State<Arc<Site>>,
+    Named((batch, name)): Named<(String, String)>,
+    Asked(stretch): Asked<Stretch>,
+) -> Result<Html<String>, Failure> {
+    show(&site, (&batch, &name), &stretch, "").await
+}
+
+async fn show(
+    site: &Site,
+    (batch, name): (&str, &str),
+    stretch: &Stretch,
+    rest_of_query: &str,
+) -> Result<Html<String>, Failure> {
+    let batch = site.batch(batch)?;
+    let metric = MetricView::new(site.metric(&batch.name, name).await?, &batch);
+    let window = stretch.window(USUAL, site.now(), Some(metric.row.newest_at))?;
+    let drawn = Drawn::read(site, &batch, &metric.row.metric, window).await?;
+    let label = format!("{} of {}", metric.title, metric.batch);
+    let latest = AlertFilter {
+        batch: Some(batch.name.clone()),
+        metric: Some(metric.row.metric.clone()),
+        ..all_alerts(N_ALERTS)
+    };
+    let alerts = listed(site, &latest).await?;
+    let alerts: Vec<AlertView> =
+        alerts.into_iter().map(|row| AlertView::new(row, std::slice::from_ref(&batch))).collect();
+    let names = ["1d", "7d", "30d", "90d", "all"];
+    let page = site.page_of(&format!("{} · {}", metric.title, metric.batch), "/", &batch);
+    site.render(
+        "metric.html",
+        filled! {
+            page, alerts,
+            models => versions(site, &batch, &metric.row.metric).await?,
+            is_empty => drawn.is_empty(),
+            chart => Value::from_safe_string(drawn.plot(&batch, &label).render()),
+            rows => drawn.plot(&batch, &label).rows(),
+            window => WindowView::from(drawn.window),
+            threshold => batch.alert_for(&metric.row.metric).threshold,
+            ranges => range_links(&names, stretch.chosen(USUAL), rest_of_query),
+            metric,
+        },
+    )
+}
+
+async fn versions(
+    site: &Site,
+    batch: &BatchSpec,
+    metric: &MetricName,
+) -> Result<Vec<ModelView>, Failure> {
+    let mut reader = site.reader().await?;
+    let current = models::current(&mut reader, &batch.name, metric).await;
+    let current = current.map_err(|error| Failure::internal(&error))?;
+    let rows = models::versions(&mut reader, &batch.name, metric).await;
+    let rows = rows.map_err(|error| Failure::internal(&error))?;
+    let currents: BTreeMap<_, _> =
+        current.into_iter().map(|row| (row.metric, row.version)).collect();
+    Ok(rows.into_iter().take(N_MODELS).map(|row| ModelView::new(row, &currents)).collect())
+}
+
+async fn listed(site: &Site, filter: &AlertFilter) -> Result<Vec<AlertRow>, Failure> {
+    let rows = alerts::list(&mut *site.reader().await?, filter).await;
+    rows.map_err(|error| Failure::internal(&error))
+}
+
+/// A window for the page's script and for the caption.
+#[derive(Debug, Serialize)]
+pub(super) struct WindowView {
+    from: Timestamp,
+    to: Timestamp,
+    from_secs: f64,
+    to_secs: f64,
+}
+
+impl From<Window> for WindowView {
+    fn from(window: Window) -> Self {
+        let secs = |at: Timestamp| at.micros() as f64 / 1e6;
+        Self {
+            from: window.from,
+            to: window.to,
+            from_secs: secs(window.from),
+            to_secs: secs(window.to),
+        }
+    }
+}
+
+/// Everything the large chart of a metric shows.
+#[derive(Debug)]
+pub(super) struct Drawn {
+    pub(super) window: Window,
+    metric: MetricName,
+    values: Vec<(Timestamp, f64)>,
+    scores: Vec<ScorePoint>,
+    marks: Vec<Mark>,
+}
+
+impl Drawn {
+    /// Reads points, scores and alerts of a window; an endless one is narrowed to what there is.
+    pub(super) async fn read(
+        site: &Site,
+        batch: &BatchSpec,
+        metric: &MetricName,
+        window: Window,
+    ) -> Result<Self, Failure> {
+        let points = site.points(&batch.name, Some(metric), window).await?;
+        let values: Vec<(Timestamp, f64)> =
+            points.into_iter().flat_map(|series| series.at.into_iter().zip(series.value)).collect();
+        let mut scores = site.scores(&batch.name, Some(metric), window).await?;
+        let scores = scores.remove(metric).unwrap_or_default();
+        let filter = AlertFilter {
+            batch: Some(batch.name.clone()),
+            metric: Some(metric.clone()),
+            since: Some(window.from),
+            ..all_alerts(MAX_MARKS)
+        };
+        let mut marks: Vec<Mark> = listed(site, &filter).await?.into_iter().map(mark).collect();
+        marks.reverse();
+        let window = narrowed(window, &values);
+        Ok(Self { window, metric: metric.clone(), values, scores, marks })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.scores.is_empty()
+    }
+
+    /// The same within a shorter window.
+    pub(super) fn within(mut self, window: Window) -> Self {
+        self.values.retain(|(at, _)| window.from <= *at && *at < window.to);
+        self.scores.retain(|score| window.from <= score.at && score.at < window.to);
+        self.window = window;
+        self
+    }
+
+    /// The usual distance between two points; a minute when there are not two.
+    pub(super) fn spacing(&self) -> Span {
+        let mut distances: Vec<Span> =
+            self.values.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        distances.sort_unstable();
+        distances.get(distances.len() / 2).copied().unwrap_or(Span::secs(60))
+    }
+
+    pub(super) fn plot<'a>(&'a self, batch: &BatchSpec, label: &'a str) -> Plot<'a> {
+        Plot {
+            window: self.window,
+            tz: batch.timezone,
+            values: &self.values,
+            scores: &self.scores,
+            threshold: batch.alert_for(&self.metric).threshold,
+            marks: &self.marks,
+            label,
+        }
+    }
+}
+
+fn narrowed(window: Window, values: &[(Timestamp, f64)]) -> Window {
+    if window.from != Timestamp::MIN {
+        return window;
+    }
+    match (values.first(), values.last()) {
+        (Some(first), Some(last)) => Window { from: first.0, to: last.0 + Span::secs(1) },
+        _ => window,
+    }
+}
+
+fn mark(row: AlertRow) -> Mark {
+    let alert = row.alert;
+    let value = alert.value.map(|value| format!(", {}", domain_words::number(value)));
+    Mark {
+        at: alert.at,
+        since: alert.since,
+        value: alert.value,
+        severity: alert.severity,
+        href: format!("/alerts/{}", words::segment(&alert.id.0)),
+        title: format!(
+            "{} {}{}: {}",
+            alert.severity,
+            alert.kind,
+            value.unwrap_or_default(),
+            alert.reason
+        ),
+    }
+}

@@ -1,0 +1,181 @@
+//! Around every route: which hosts are answered, how large a request may be, how an answer is
+//! labelled and how a failure looks.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{failure::Failure, pages::filled, site::Site};
+
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'; object-src 'none'";
+
+/// Whom the server answers. A page of another site can make a browser send requests here under its
+/// own host name (DNS rebinding), so foreign names are refused.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    bound: IpAddr,
+}
+
+impl Hosts {
+    pub(super) const fn new(bound: IpAddr) -> Self {
+        Self { bound }
+    }
+
+    fn allows(&self, authority: &str) -> bool {
+        let host = without_port(authority);
+        if host.eq_ignore_ascii_case("localhost") {
+            return true;
+        }
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        match bare.parse::<IpAddr>() {
+            Ok(address) => {
+                address.is_loopback() || address == self.bound || self.bound.is_unspecified()
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+/// The outermost layer: refuses what must not reach a route, dresses failures, adds the security
+/// headers and counts.
+pub(super) async fn around(
+    State(site): State<Arc<Site>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = match admit(&site, &request) {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
+    if let Some(failure) = failure_of(&response) {
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = dressed(&site, failure, is_api);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    add_headers(response.headers_mut());
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    site.app.metrics.http_request(route, response.status().as_u16());
+    response
+}
+
+fn admit(site: &Site, request: &Request) -> Result<(), Failure> {
+    let header = request.headers().get(header::HOST).map(HeaderValue::to_str);
+    let authority = match (request.uri().authority(), header) {
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(Ok(host))) => host,
+        (None, _) => return Err(Failure::bad("a request must name its host".to_owned())),
+    };
+    if !site.hosts.allows(authority) {
+        let message = "this host name is not served here; use localhost or the bound address";
+        return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+    let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if site.limits.max_body_bytes < length {
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
+    }
+    Ok(())
+}
+
+/// The failure behind an answer, also of one the router made by itself (a wrong method).
+fn failure_of(response: &Response) -> Option<Failure> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    // A probe's 503 is an answer, not a failure.
+    if response.headers().contains_key(header::CONTENT_TYPE)
+        && response.extensions().get::<Failure>().is_none()
+    {
+        return None;
+    }
+    let made_here = || Failure::new(status, &title(status).to_lowercase());
+    Some(response.extensions().get::<Failure>().cloned().unwrap_or_else(made_here))
+}
+
+fn dressed(site: &Site, failure: Failure, is_api: bool) -> Response {
+    if is_api {
+        let body = json!({ "error": { "code": failure.code(), "message": failure.message } });
+        return (failure.status, Json(body)).into_response();
+    }
+    let page = site.page(title(failure.status), "");
+    let rendered = site.render(
+        "problem.html",
+        filled! {
+            page, status => failure.status.as_u16(), title => title(failure.status),
+            message => failure.message.clone(),
+        },
+    );
+    match rendered {
+        Ok(html) => (failure.status, html).into_response(),
+        Err(_) => (failure.status, failure.message).into_response(),
+    }
+}
+
+const fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "That cannot be read",
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::METHOD_NOT_ALLOWED => "Only reading is possible here",
+        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+        StatusCode::MISDIRECTED_REQUEST => "Unknown host",
+        StatusCode::SERVICE_UNAVAILABLE => "Not now",
+        _ => "Something went wrong",
+    }
+}
+
+fn add_headers(headers: &mut HeaderMap) {
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bound: &str, host: &str, expected: bool) {
+        let hosts = Hosts::new(bound.parse().unwrap());
+        assert_eq!(hosts.allows(host), expected, "{host} on {bound}");
+    }
+
+    #[test]
+    fn only_this_machines_names_and_the_bound_address_are_answered() {
+        for host in ["localhost", "LOCALHOST:8087", "127.0.0.1:8087", "[::1]:8087", "[::1]"] {
+            check("127.0.0.1", host, true);
+        }
+        for host in ["evil.example", "localhost.evil.example:8087", "10.0.0.7", "", ":8087"] {
+            check("127.0.0.1", host, false);
+        }
+        check("10.0.0.7", "10.0.0.7:8087", true);
+        check("0.0.0.0", "10.0.0.7:8087", true);
+        check("0.0.0.0", "evil.example:8087", false);
+    }
+}

@@ -1,0 +1,65 @@
+//! Every address and what answers it. All of them read.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+
+use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, site::Site};
+
+pub(super) fn router(site: Arc<Site>) -> Router {
+    let api = Router::new()
+        .route("/batches", get(api::batches))
+        .route("/batches/{batch}", get(api::batch))
+        .route("/batches/{batch}/metrics", get(api::metrics))
+        .route("/batches/{batch}/metrics/{metric}/points", get(api::points))
+        .route("/batches/{batch}/metrics/{metric}/scores", get(api::scores))
+        .route("/alerts", get(api::alerts))
+        .route("/alerts/{id}", get(api::alert))
+        .route("/runs", get(api::runs))
+        .route("/runs/{id}", get(api::run))
+        .route("/models", get(api::models))
+        .route("/models/card", get(api::model_card));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/assets/{name}", get(asset))
+        .route("/", get(dashboard::overview))
+        .route("/batches/{batch}", get(dashboard::batch))
+        .route("/batches/{batch}/metric", get(dashboard::metric_by_query))
+        .route("/batches/{batch}/metrics/{metric}", get(dashboard::metric))
+        .route("/alerts", get(dashboard::alerts))
+        .route("/alerts/{id}", get(dashboard::alert))
+        .route("/runs", get(dashboard::runs))
+        .route("/runs/{id}", get(dashboard::run))
+        .route("/models", get(dashboard::models))
+        .route("/models/card", get(dashboard::model_card))
+        .nest("/api/v1", api)
+        .fallback(|| async { Failure::missing("such page") })
+        .layer(from_fn_with_state(Arc::clone(&site), guard::around))
+        .with_state(site)
+}
+
+async fn ready(State(site): State<Arc<Site>>) -> Response {
+    let readiness = site.app.ready.borrow().clone();
+    let is_ready = readiness.is_ready();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": is_ready, "reasons": readiness.reasons }))).into_response()
+}
+
+async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Failure> {
+    let text = site.app.metrics.render().map_err(|error| Failure::internal(&error))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+async fn asset(Named(name): Named<String>) -> Result<Response, Failure> {
+    assets::serve(&name)
+}
