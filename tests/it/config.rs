@@ -35,7 +35,7 @@ fn check_reports_every_mistake_of_every_file_with_its_place() {
         "config/anomstack.toml:2:8",
         "config/anomstack.toml:3:1",
         "config/anomstack.toml:6:10",
-        "config/anomstack.toml:8:2",
+        "config/anomstack.toml:8:11",
         "metric_batches/defaults.toml:2:10",
         "metric_batches/defaults.toml:5:14",
         "metric_batches/defaults.toml:8:13",

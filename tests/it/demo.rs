@@ -4,7 +4,7 @@ use crate::support::{Contents, Project, Ran, program};
 
 #[test]
 fn the_demo_finds_seven_of_eight_with_two_false_at_most_and_again_adds_nothing() {
-    let project = Project::empty();
+    let project = Project::bare();
     let demo = || {
         let ran = Ran::of(program().args(["demo", "--once", "--dir"]).arg(project.path()));
         ran.succeeded();

@@ -22,6 +22,15 @@ mod sources;
 /// Damaged models and the versions before them.
 mod models;
 
+/// A disk that is full.
+mod disk;
+
+/// Every key of `[alert]`, from the file to the list of alerts.
+mod alerts;
+
+/// Who is told, how often, and what is never told.
+mod delivery;
+
 /// Mistakes in the configuration.
 mod config;
 

@@ -95,11 +95,11 @@ fn without_a_whole_version_a_metric_is_passed_over_until_the_next_training() {
         fs::write(object(&project, &version), b"x").unwrap();
     }
     let report = score(&project);
-    assert_eq!(report["skipped"], json!([{ "metric": "orders", "reason": "no_model" }]));
+    assert_eq!(report["skipped"], json!([{ "metric": "orders", "reason": "damaged_model" }]));
     assert_eq!(report["fallbacks"], json!([]));
     assert_eq!(report["scored"], 3 * 48, "the other metrics are scored");
     let shown = project.json(&["metrics", "show", "shop", "orders"]);
-    assert_eq!(shown["skip_reason"], json!({ "reason": "no_model" }));
+    assert_eq!(shown["skip_reason"], json!({ "reason": "damaged_model" }));
 
     project.run(&["run", "shop", "--job", "train", "--at", END]).succeeded();
     let report = score(&project);

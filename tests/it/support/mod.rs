@@ -48,9 +48,14 @@ pub(crate) struct Project {
 }
 
 impl Project {
+    /// A folder with nothing in it.
+    pub(crate) fn bare() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
     /// A system file with the channel `file`, and no batch.
     pub(crate) fn empty() -> Self {
-        let project = Self { dir: tempfile::tempdir().unwrap() };
+        let project = Self::bare();
         project.write("config/anomstack.toml", SYSTEM);
         project
     }
