@@ -75,7 +75,11 @@ fn smoothing_takes_the_mean_of_the_scores_before() {
     assert_eq!(judge(&project, "smooth = 1").0, [6]);
     assert_eq!(judge(&project, "smooth = 4").0, Vec::<i64>::new());
     let project = with_spikes(&[9, 8, 7, 6]);
-    assert_eq!(judge(&project, "smooth = 4\nthreshold = 0.95").0, [6], "the mean reaches it at the last of four");
+    assert_eq!(
+        judge(&project, "smooth = 4\nthreshold = 0.95").0,
+        [6],
+        "the mean reaches it at the last of four"
+    );
 }
 
 #[test]
@@ -171,13 +175,20 @@ fn a_metric_that_stops_is_reported_once_however_often_it_is_looked_at() {
     project.write("metric_batches/shop.toml", &text);
     let csv = Csv::shop().text();
     let is_kept = |line: &&str| !line.contains("latency") || line < &"\"2026-02-28T12";
-    let lines: Vec<&str> = csv.lines().enumerate().filter(|(n, line)| *n == 0 || is_kept(line))
-        .map(|(_, line)| line).collect();
+    let lines: Vec<&str> = csv
+        .lines()
+        .enumerate()
+        .filter(|(n, line)| *n == 0 || is_kept(line))
+        .map(|(_, line)| line)
+        .collect();
     project.write("data/shop.csv", &lines.join("\n"));
     for _ in 0..2 {
         project.pass();
         let silent = project.list(&["alerts", "list", "--metric", "latency"]);
         assert_eq!(silent.len(), 1, "{silent:#?}");
-        assert_eq!((&silent[0]["kind"], &silent[0]["at"]), (&"absence".into(), &"2026-02-28T11:00:00Z".into()));
+        assert_eq!(
+            (&silent[0]["kind"], &silent[0]["at"]),
+            (&"absence".into(), &"2026-02-28T11:00:00Z".into())
+        );
     }
 }

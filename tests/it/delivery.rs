@@ -104,7 +104,8 @@ fn a_channel_that_is_down_holds_up_no_other() {
 
 #[test]
 fn no_secret_is_ever_written_or_printed() {
-    const CANARIES: [&str; 4] = ["t0k3n-canary", "c2VjcmV0LWNhbmFyeS1iYXNlNjQtMjRi", "p4ss-canary", "env-canary"];
+    const CANARIES: [&str; 4] =
+        ["t0k3n-canary", "c2VjcmV0LWNhbmFyeS1iYXNlNjQtMjRi", "p4ss-canary", "env-canary"];
     let receiver = Receiver::answering(&[500]);
     let key = format!("allow_private = true\nsecret = \"whsec_{}\"", CANARIES[1]);
     let project = with_webhook(&receiver, &key);
@@ -134,7 +135,10 @@ fn no_secret_is_ever_written_or_printed() {
         printed += &format!("{}{}", ran.stdout, ran.stderr);
     }
     assert!(!receiver.requests().is_empty(), "the channel must have been used");
-    assert!(printed.contains("connect to PostgreSQL"), "the database must have been used\n{printed}");
+    assert!(
+        printed.contains("connect to PostgreSQL"),
+        "the database must have been used\n{printed}"
+    );
     for canary in CANARIES {
         assert!(!printed.contains(canary), "{canary} was printed:\n{printed}");
         for name in files_below(&project.root()) {

@@ -26,7 +26,8 @@ fn the_demo_finds_seven_of_eight_with_two_false_at_most_and_again_adds_nothing()
 /// Found, planted and false, as the demo's last line says it.
 fn tally(stdout: &str) -> (u32, u32, u32) {
     let line = stdout.lines().find(|line| line.starts_with("Found ")).unwrap();
-    let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok());
+    let mut numbers =
+        line.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok());
     let mut next = || numbers.next().unwrap();
     (next(), next(), next())
 }

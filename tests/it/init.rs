@@ -8,9 +8,7 @@ use crate::support::{Ran, files_below, program};
 fn a_new_project_checks_runs_and_finds_the_incident_in_its_example() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("project");
-    let run = |arguments: &[&str]| {
-        Ran::of(program().arg("--config").arg(&dir).args(arguments))
-    };
+    let run = |arguments: &[&str]| Ran::of(program().arg("--config").arg(&dir).args(arguments));
     Ran::of(program().arg("init").arg(&dir)).succeeded();
     run(&["check"]).succeeded();
     run(&["run", "--all"]).succeeded();

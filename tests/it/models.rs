@@ -122,7 +122,10 @@ fn each_training_is_listed_as_a_version_and_each_score_names_its_own() {
         for version in &versions {
             let text = version["version"].as_str().unwrap();
             let card = project.json(&["models", "show", "shop", metric, text]);
-            assert_eq!((&card["version"], &card["sha256"]), (&version["version"], &version["sha256"]));
+            assert_eq!(
+                (&card["version"], &card["sha256"]),
+                (&version["version"], &version["sha256"])
+            );
         }
     }
     project.run(&["run", "shop", "--job", "score,alert", "--at", END]).succeeded();
@@ -134,7 +137,8 @@ fn each_training_is_listed_as_a_version_and_each_score_names_its_own() {
 fn metrics_that_cannot_be_trained_are_entries_of_the_report() {
     let project = Project::shop();
     let csv = Csv::new().metric("orders", |_, value| value).metric("flat", |_, _| 5.0);
-    let csv = (0..10).fold(csv, |csv, hour| csv.row(&format!("2026-02-28T0{hour}:00:00Z"), "new", "1"));
+    let csv =
+        (0..10).fold(csv, |csv, hour| csv.row(&format!("2026-02-28T0{hour}:00:00Z"), "new", "1"));
     project.write("data/shop.csv", &csv.text());
     project.run(&["run", "shop", "--job", "ingest,train,score", "--at", END]).succeeded();
     let report = &project.newest_run("shop", "train")["report"];

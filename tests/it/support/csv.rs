@@ -43,12 +43,6 @@ impl Csv {
         self
     }
 
-    /// Only the rows whose time is not after an instant.
-    pub(crate) fn until(mut self, at: &str) -> Self {
-        self.rows.retain(|[time, ..]| time.as_str() <= at);
-        self
-    }
-
     pub(crate) fn text(&self) -> String {
         let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
         let line = |row: &[String; 3]| row.iter().map(quoted).collect::<Vec<_>>().join(",");
