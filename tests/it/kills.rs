@@ -9,6 +9,7 @@ use std::{
 use crate::support::{Contents, END, Project, random};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of this test alone")]
 fn a_pass_killed_at_any_moment_loses_and_doubles_nothing() {
     let n_kills: u32 = match std::env::var("ANOMSTACK_TEST_KILLS") {
         Ok(text) => text.parse().unwrap(),
