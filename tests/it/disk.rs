@@ -87,10 +87,10 @@ fn a_full_disk_fails_the_training_loudly_and_needs_no_repair() {
         if ran.code != Some(0) {
             assert_eq!(after.models, before.models, "the old models stay; {place}");
         }
-        assert_eq!(after.essence(), before.essence(), "{place}");
+        after.essence().assert_is(&before.essence(), &place);
         project.pass();
         let healed = Contents::of(&project, "shop");
-        assert_eq!(healed.essence(), before.essence(), "{place}");
+        healed.essence().assert_is(&before.essence(), &place);
         assert_eq!(healed.temporary, Vec::<String>::new(), "{place}");
         let states = project.list(&["runs", "list", "--state", "running"]);
         assert!(states.is_empty(), "{place}{states:?}");

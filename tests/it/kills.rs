@@ -37,7 +37,7 @@ fn a_pass_killed_at_any_moment_loses_and_doubles_nothing() {
         project.pass();
         let state = Contents::of(&project, "shop");
         let place = format!("kill {kill} after {moment:?} of {length:?}");
-        assert_eq!(state.essence(), expected.essence(), "{place}");
+        state.essence().assert_is(&expected.essence(), &place);
         assert_once(&state, &place);
         let n_messages: usize = state.delivered.values().sum();
         let n_repeats = n_messages - state.delivered.len();

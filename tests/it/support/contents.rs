@@ -95,6 +95,20 @@ pub(crate) struct Essence {
     pub(crate) models: Vec<String>,
 }
 
+impl Essence {
+    /// Compares the small parts first, because a failure shows what it compared.
+    #[track_caller]
+    pub(crate) fn assert_is(&self, expected: &Self, place: &str) {
+        assert_eq!(self.alerts, expected.alerts, "{place}");
+        assert_eq!(self.delivered, expected.delivered, "{place}");
+        assert_eq!(self.models, expected.models, "{place}");
+        assert_eq!(self.points.len(), expected.points.len(), "stored rows; {place}");
+        assert!(self.points == expected.points, "other rows are stored; {place}");
+        assert_eq!(self.scores.len(), expected.scores.len(), "scores; {place}");
+        assert!(self.scores == expected.scores, "other points are scored; {place}");
+    }
+}
+
 fn open(project: &Project) -> Store {
     Store::open(&StorageSpec {
         backend: StorageBackend::Local,
