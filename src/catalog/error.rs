@@ -1,6 +1,6 @@
 //! What the catalog can fail at.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::RunId;
 
@@ -10,6 +10,14 @@ pub enum CatalogError {
     /// The file cannot be opened or made.
     #[error("open catalog `{path}`")]
     Open {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The disk has no room for the files beside the catalog.
+    #[error("open catalog `{path}`: the disk is full")]
+    DiskFull {
         /// Which file.
         path: PathBuf,
         /// What SQLite said.
@@ -85,6 +93,20 @@ pub enum CatalogError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+}
+
+impl CatalogError {
+    /// A catalog that cannot be opened, with a full disk told apart.
+    pub(super) fn opening(path: &Path, source: sqlx::Error) -> Self {
+        /// SQLite's `FULL`, and `IOERR_SHMSIZE`: no room for the index of the write-ahead log.
+        const FULL: [&str; 2] = ["13", "4874"];
+        let path = path.to_owned();
+        let code = source.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| FULL.contains(&code.as_ref())) {
+            return Self::DiskFull { path, source };
+        }
+        Self::Open { path, source }
+    }
 }
 
 /// Says what was being done when a statement failed.

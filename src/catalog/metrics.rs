@@ -126,7 +126,7 @@ pub async fn note_scores(
     Ok(())
 }
 
-/// Notes why metrics were passed over.
+/// Notes why a training passed metrics over.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -144,6 +144,31 @@ pub async fn note_skips(
             .execute(&mut *conn)
             .await
             .doing("note why a metric was passed over")?;
+    }
+    Ok(())
+}
+
+/// Notes why metrics were not scored. What a training said before tells more and stays.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn note_unscored(
+    conn: &mut Connection,
+    batch: &BatchName,
+    skips: &[Skipped],
+) -> Result<(), CatalogError> {
+    for skip in skips {
+        let reason = serde_json::to_string(&skip.reason).doing("write a reason")?;
+        sqlx::query(
+            "UPDATE metrics SET skip_reason = ?3
+             WHERE batch = ?1 AND metric = ?2 AND skip_reason IS NULL",
+        )
+        .bind(batch)
+        .bind(&skip.metric)
+        .bind(reason)
+        .execute(&mut *conn)
+        .await
+        .doing("note why a metric was not scored")?;
     }
     Ok(())
 }

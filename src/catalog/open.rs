@@ -28,7 +28,7 @@ const N_READERS: u32 = 2;
 /// The writer (one connection) and the readers of a checked, migrated catalog.
 pub(super) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), CatalogError> {
     let size_before = prepare(path).await?;
-    let open = |source| CatalogError::Open { path: path.to_owned(), source };
+    let open = |source| CatalogError::opening(path, source);
     let writer = pool(1).connect_with(settings(path)).await.map_err(open)?;
     match make_ready(&writer, path, size_before).await {
         Ok(()) => {

@@ -105,6 +105,7 @@ pub(super) enum Models {
         /// Its metric
         metric: String,
         /// Its version
+        #[arg(id = "model_version", value_name = "VERSION")]
         version: Option<String>,
     },
 }

@@ -105,7 +105,7 @@ text_enum! {
         NotNumeric = "not_numeric",
         /// The timestamp cannot be read.
         BadTimestamp = "bad_timestamp",
-        /// The timestamp lies more than a day ahead.
+        /// The timestamp lies more than a day ahead, or after the instant the run stands for.
         Future = "future",
         /// The metric's name is empty, too long or holds a NUL.
         BadName = "bad_name",

@@ -36,6 +36,8 @@ pub enum NoScore {
     OutOfRange,
     /// No model has been trained yet.
     NoModel,
+    /// Every version of the model was found damaged.
+    DamagedModel,
     /// A fresh model did not tell a known anomaly from the normal points.
     SelfTest,
     /// The model's parameters make no sense for this series.
@@ -55,6 +57,9 @@ impl fmt::Display for NoScore {
             Self::NotEnoughPast => f.write_str("the points just before it are missing"),
             Self::OutOfRange => f.write_str("the values are too large to compute with"),
             Self::NoModel => f.write_str("no model trained yet"),
+            Self::DamagedModel => {
+                f.write_str("every model version is damaged; the next training makes a new one")
+            }
             Self::SelfTest => f.write_str("a new model did not notice a known anomaly"),
             Self::BadParameter { message } => f.write_str(message),
         }

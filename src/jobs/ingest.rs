@@ -5,7 +5,7 @@ use polars::prelude::DataFrame;
 
 use crate::{
     catalog::{metrics, metrics::MetricSeen, runs, runs::Claim, segments, watermarks},
-    domain::{BatchSpec, IngestReport, Point, SegmentKind},
+    domain::{BatchSpec, IngestReport, Point, SegmentKind, Span},
     io::{WriteMode, layout, parquet},
     series::{self, Range},
     sources::{self, Intake, IntakeRules, ReadContext},
@@ -58,7 +58,8 @@ async fn take_in(
     as_of: AsOf,
     frame: DataFrame,
 ) -> Result<(DataFrame, Intake), JobError> {
-    let rules = IntakeRules::of(batch, as_of.now);
+    let mut rules = IntakeRules::of(batch, as_of.now);
+    rules.newest = rules.newest.min(as_of.until - Span::from_micros(1));
     let work = move || {
         let intake = sources::intake(&frame, &rules);
         intake.map(|intake| (frame, intake))
@@ -74,7 +75,7 @@ async fn keep_changed(
 ) -> Result<Vec<Point>, JobError> {
     let Some(oldest) = points.iter().map(|point| point.at).min() else { return Ok(points) };
     let newest = points.iter().map(|point| point.at).max().unwrap_or(oldest);
-    let until = newest + crate::domain::Span::from_micros(1);
+    let until = newest + Span::from_micros(1);
     let mut reader = ctx.catalog.reader().await?;
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, oldest, until).await?;

@@ -141,7 +141,7 @@ async fn load_chunk(
             }
             None => {
                 let metric = series.metric;
-                report.skipped.push(Skipped { metric, reason: NoScore::NoModel });
+                report.skipped.push(Skipped { metric, reason: NoScore::DamagedModel });
             }
         }
     }
@@ -208,6 +208,7 @@ async fn commit(
         segments::insert(&mut tx, segment, claim.run).await?;
     }
     metrics::note_scores(&mut tx, &batch.name, &newest).await?;
+    metrics::note_unscored(&mut tx, &batch.name, &report.skipped).await?;
     tx.commit().await?;
     ctx.metrics.scores_written(&batch.name, report.scored);
     for skip in &report.skipped {

@@ -8,6 +8,10 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process_group},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
@@ -43,11 +47,14 @@ impl Call<'_> {
     }
 }
 
-/// Runs a program to its end and gives what it printed. Dropping the future kills it.
+/// Runs a program to its end and gives what it printed. Dropping the future kills it and what it
+/// started.
 /// `anomstack` stands for the executable at `own`.
 pub(super) async fn run(call: &Call<'_>, own: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |source| SourceError::Start { program: call.name().to_owned(), source };
     let mut child = start(call, own).map_err(failed)?;
+    // Dropped before the child is, so while its number is still its own.
+    let mut group = Group(child.id());
     let stdout = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     let stderr = child.stderr.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     // Together, as a program that fills one pipe waits for it to be read; and the first failure
@@ -55,6 +62,7 @@ pub(super) async fn run(call: &Call<'_>, own: &Path) -> Result<Vec<u8>, SourceEr
     let said = async { tail(stderr).await.map_err(failed) };
     let (stdout, stderr) = tokio::try_join!(capped(stdout, call), said)?;
     let status = child.wait().await.map_err(failed)?;
+    group.0 = None;
     if status.success() {
         return Ok(stdout);
     }
@@ -74,9 +82,25 @@ fn start(call: &Call<'_>, own: &Path) -> io::Result<Child> {
     command.args(arguments).current_dir(call.dir).env_clear();
     command.envs(call.inherited.iter().filter(|(key, _)| INHERITED.contains(&key.as_str())));
     command.envs(call.env.iter().map(|(key, value)| (key, value.reveal())));
-    // A group of its own, so that a Ctrl-C at the terminal is not also the program's.
+    // A group of its own, to be ended as one; a Ctrl-C at the terminal is not also the program's.
     command.process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// The program and all it started, ended with this value unless it was seen to end by itself.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let number = self.0.and_then(|number| i32::try_from(number).ok());
+        let Some(leader) = number.and_then(Pid::from_raw) else { return };
+        // An empty group is what was wanted.
+        if let Err(error) = kill_process_group(leader, Signal::KILL)
+            && error != Errno::SRCH
+        {
+            tracing::warn!("end a source's program: {error}");
+        }
+    }
 }
 
 /// All of a stream, while it keeps within the call's limit.

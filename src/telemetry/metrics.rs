@@ -311,6 +311,7 @@ const fn skip_label(reason: &NoScore) -> &'static str {
         NoScore::NotEnoughPast => "not_enough_past",
         NoScore::OutOfRange => "out_of_range",
         NoScore::NoModel => "no_model",
+        NoScore::DamagedModel => "damaged_model",
         NoScore::SelfTest => "self_test",
         NoScore::BadParameter { .. } => "bad_parameter",
     }

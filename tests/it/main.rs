@@ -3,3 +3,39 @@
 
 /// The layers of the crate, checked against the source text.
 mod layers;
+
+/// What the tests share.
+mod support;
+
+/// kill -9 at random moments of a pass.
+mod kills;
+
+/// Passes done twice, in parts, and as of the past.
+mod passes;
+
+/// Metric names that try to be more than data.
+mod names;
+
+/// Sources that fail, and rows that are bad.
+mod sources;
+
+/// Damaged models and the versions before them.
+mod models;
+
+/// A disk that is full.
+mod disk;
+
+/// Every key of `[alert]`, from the file to the list of alerts.
+mod alerts;
+
+/// Who is told, how often, and what is never told.
+mod delivery;
+
+/// Mistakes in the configuration.
+mod config;
+
+/// A new project folder.
+mod init;
+
+/// The demo finds its incidents, once.
+mod demo;

@@ -28,6 +28,8 @@ const MAX_AHEAD: Span = Span::days(1);
 pub struct IntakeRules {
     /// The instant the read stands for.
     pub now: Timestamp,
+    /// Later observations are left out.
+    pub newest: Timestamp,
     /// Zone of times that name none.
     pub timezone: Tz,
     /// Length of a bucket; the one that holds `now` and later ones are left out. `None` keeps all.
@@ -37,10 +39,16 @@ pub struct IntakeRules {
 }
 
 impl IntakeRules {
-    /// The rules of a batch for one read.
+    /// The rules of a batch for one read of the present.
     pub fn of(batch: &BatchSpec, now: Timestamp) -> Self {
         let bucket = batch.features.resample.filter(|_| batch.source.drop_incomplete);
-        Self { now, timezone: batch.timezone, drop_incomplete_bucket: bucket, exclude: Vec::new() }
+        Self {
+            now,
+            newest: now + MAX_AHEAD,
+            timezone: batch.timezone,
+            drop_incomplete_bucket: bucket,
+            exclude: Vec::new(),
+        }
     }
 }
 
@@ -107,7 +115,7 @@ impl Sorter {
         Self {
             exclude,
             timezone: rules.timezone,
-            newest_allowed: (rules.now + MAX_AHEAD).micros(),
+            newest_allowed: rules.newest.micros(),
             first_incomplete: bucket.map_or(i64::MAX, |bucket| rules.now.floor(bucket).micros()),
             runs: Vec::new(),
             rejects: Rejects::default(),

@@ -38,7 +38,7 @@ const fn explained(reason: RejectReason) -> &'static str {
         RejectReason::Infinite => "infinite value",
         RejectReason::NotNumeric => "value is no number",
         RejectReason::BadTimestamp => "unreadable timestamp",
-        RejectReason::Future => "timestamp more than a day ahead",
+        RejectReason::Future => "timestamp ahead of now",
         RejectReason::BadName => "unusable metric name",
         RejectReason::Duplicate => "same metric and timestamp again",
         RejectReason::Incomplete => "bucket still filling",

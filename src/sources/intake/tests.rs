@@ -10,8 +10,10 @@ const HOUR: i64 = 3_600;
 const START: i64 = 1_767_225_600;
 
 fn rules() -> IntakeRules {
+    let now = Timestamp::from_secs(START + 48 * HOUR + 60).unwrap();
     IntakeRules {
-        now: Timestamp::from_secs(START + 48 * HOUR + 60).unwrap(),
+        now,
+        newest: now + MAX_AHEAD,
         timezone: Tz::UTC,
         drop_incomplete_bucket: None,
         exclude: Vec::new(),
@@ -207,7 +209,8 @@ fn of_duplicates_the_last_holds_and_the_others_are_counted() {
 
 #[test]
 fn a_day_ahead_is_accepted_and_more_is_the_future() {
-    let rules = IntakeRules { now: Timestamp::from_secs(START).unwrap(), ..rules() };
+    let now = Timestamp::from_secs(START).unwrap();
+    let rules = IntakeRules { now, newest: now + MAX_AHEAD, ..rules() };
     let frame = frame(vec![
         column("ts", [START, START + 24 * HOUR, START + 24 * HOUR + 1]),
         column("x", [1.0, 2.0, 3.0]),

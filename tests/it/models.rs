@@ -1,0 +1,174 @@
+//! Damaged models: the version before serves, nothing is lost, and the next training heals.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::support::{Csv, END, Project, Ran};
+
+/// A project with two versions of each model, and a row to score that came after.
+fn trained_twice() -> Project {
+    let project = Project::shop();
+    for _ in 0..2 {
+        project.run(&["run", "shop", "--job", "ingest,train", "--at", END]).succeeded();
+    }
+    project
+}
+
+fn versions(project: &Project, metric: &str) -> Vec<Value> {
+    project.list(&["models", "list", "shop", metric])
+}
+
+fn object(project: &Project, version: &Value) -> PathBuf {
+    project.root().join(version["model_key"].as_str().unwrap())
+}
+
+#[track_caller]
+fn score(project: &Project) -> Value {
+    project.run(&["run", "shop", "--job", "score", "--at", END]).succeeded();
+    project.newest_run("shop", "score")["report"].clone()
+}
+
+/// Damages the current model of `orders`; the version before must serve, and the damaged bytes
+/// must be kept aside.
+#[track_caller]
+fn check(what: &str, damage: impl Fn(&Project, &[u8]) -> Vec<u8>) {
+    let project = trained_twice();
+    let newest = &versions(&project, "orders")[0];
+    let path = object(&project, newest);
+    let damaged = damage(&project, &fs::read(&path).unwrap());
+    fs::write(&path, &damaged).unwrap();
+
+    let report = score(&project);
+    assert_eq!(report["fallbacks"], json!(["orders"]), "{what}");
+    assert_eq!(report["skipped"], json!([]), "{what}");
+    let states: Vec<Value> =
+        versions(&project, "orders").iter().map(|version| version["state"].clone()).collect();
+    assert_eq!(states, ["quarantined", "verified"], "{what}");
+    let aside = project.root().join("quarantine").join(newest["model_key"].as_str().unwrap());
+    assert_eq!(fs::read(aside).unwrap(), damaged, "{what}");
+    assert!(!path.exists(), "{what}");
+    let served = project.json(&["models", "show", "shop", "orders"]);
+    assert_eq!(served["version"], versions(&project, "orders")[1]["version"], "{what}");
+    assert_eq!(score(&project)["fallbacks"], json!([]), "{what}: the next run has nothing to do");
+}
+
+#[test]
+fn a_model_cut_short_is_set_aside_and_the_version_before_serves() {
+    check("half", |_, bytes| bytes[..bytes.len() / 2].to_vec());
+    check("empty", |_, _| Vec::new());
+    check("last byte", |_, bytes| bytes[..bytes.len() - 1].to_vec());
+}
+
+/// Where the last float of a pickle begins that is neither tiny nor huge: only a checksum can tell
+/// it from one with another last digit.
+fn last_float(bytes: &[u8]) -> usize {
+    let float_at = |at: &usize| {
+        let eight = bytes.get(at + 1..at + 9).and_then(|eight| eight.try_into().ok());
+        let float = eight.map_or(0.0, f64::from_be_bytes).abs();
+        bytes[*at] == b'G' && (1e-3..1e6).contains(&float)
+    };
+    (0..bytes.len()).rev().find(float_at).unwrap()
+}
+
+#[test]
+fn a_model_with_one_bit_flipped_is_set_aside() {
+    let flip = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    check("first byte", |_, bytes| flip(bytes, 0));
+    check("in the middle", |_, bytes| flip(bytes, bytes.len() / 2));
+    check("last digit of a number", |_, bytes| flip(bytes, last_float(bytes) + 8));
+}
+
+#[test]
+fn a_model_of_another_metric_is_set_aside() {
+    check("another metric", |project, _| {
+        fs::read(object(project, &versions(project, "revenue")[0])).unwrap()
+    });
+    check("a program", |_, _| b"cos\nsystem\n(S'touch /tmp/anomstack-pickle'\ntR.".to_vec());
+    assert!(!fs::exists("/tmp/anomstack-pickle").unwrap());
+}
+
+#[test]
+fn a_model_that_is_gone_is_replaced_by_the_version_before() {
+    let project = trained_twice();
+    fs::remove_file(object(&project, &versions(&project, "orders")[0])).unwrap();
+    assert_eq!(score(&project)["fallbacks"], json!(["orders"]));
+}
+
+#[test]
+fn without_a_whole_version_a_metric_is_passed_over_until_the_next_training() {
+    let project = trained_twice();
+    for version in versions(&project, "orders") {
+        fs::write(object(&project, &version), b"x").unwrap();
+    }
+    let report = score(&project);
+    assert_eq!(report["skipped"], json!([{ "metric": "orders", "reason": "damaged_model" }]));
+    assert_eq!(report["fallbacks"], json!([]));
+    assert_eq!(report["scored"], 3 * 48, "the other metrics are scored");
+    let shown = project.json(&["metrics", "show", "shop", "orders"]);
+    assert_eq!(shown["skip_reason"], json!({ "reason": "damaged_model" }));
+
+    project.run(&["run", "shop", "--job", "train", "--at", END]).succeeded();
+    let report = score(&project);
+    assert_eq!(report["skipped"], json!([]));
+    let states: Vec<Value> =
+        versions(&project, "orders").iter().map(|version| version["state"].clone()).collect();
+    assert_eq!(states, ["verified", "quarantined", "quarantined"]);
+    let shown = project.json(&["metrics", "show", "shop", "orders"]);
+    assert_eq!(shown["skip_reason"], Value::Null);
+}
+
+#[test]
+fn each_training_is_listed_as_a_version_and_each_score_names_its_own() {
+    let project = trained_twice();
+    for metric in ["orders", "revenue", "latency", "errors"] {
+        let versions = versions(&project, metric);
+        assert_eq!(versions.len(), 2, "{metric}");
+        assert!(versions[1]["version"].as_str() < versions[0]["version"].as_str());
+        assert!(versions.iter().all(|version| version["state"] == "verified"));
+        for version in &versions {
+            let text = version["version"].as_str().unwrap();
+            let card = project.json(&["models", "show", "shop", metric, text]);
+            assert_eq!(
+                (&card["version"], &card["sha256"]),
+                (&version["version"], &version["sha256"])
+            );
+        }
+    }
+    project.run(&["run", "shop", "--job", "score,alert", "--at", END]).succeeded();
+    let alerts = project.list(&["alerts", "list"]);
+    assert_eq!(alerts[0]["model"], versions(&project, "orders")[0]["version"]);
+}
+
+#[test]
+fn metrics_that_cannot_be_trained_are_entries_of_the_report() {
+    let project = Project::shop();
+    let csv = Csv::new().metric("orders", |_, value| value).metric("flat", |_, _| 5.0);
+    let csv =
+        (0..10).fold(csv, |csv, hour| csv.row(&format!("2026-02-28T0{hour}:00:00Z"), "new", "1"));
+    project.write("data/shop.csv", &csv.text());
+    project.run(&["run", "shop", "--job", "ingest,train,score", "--at", END]).succeeded();
+    let report = &project.newest_run("shop", "train")["report"];
+    assert_eq!(report["trained"], 2);
+    let skipped = json!([{ "metric": "new", "reason": "too_few_points", "need": 30, "have": 10 }]);
+    assert_eq!(report["skipped"], skipped);
+}
+
+#[test]
+fn python_opens_a_model_with_pickle_load() {
+    let script = "import pickle, sys; m = pickle.load(open(sys.argv[1], 'rb')); print(m['metric'])";
+    let mut probe = Command::new("python3");
+    if probe.args(["-c", "import pickle"]).output().is_err() {
+        println!("skipped: there is no python3 here");
+        return;
+    }
+    let project = trained_twice();
+    let path = object(&project, &versions(&project, "orders")[0]);
+    let ran = Ran::of(Command::new("python3").args(["-c", script]).arg(path));
+    ran.succeeded();
+    assert_eq!(ran.stdout, "orders\n");
+}
