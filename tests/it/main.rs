@@ -39,3 +39,6 @@ mod init;
 
 /// The demo finds its incidents, once.
 mod demo;
+
+/// The daemon from outside.
+mod serve;
