@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::artifact::{DecodeError, count, ensure, float, floats, text};
-use super::neighbours::Search;
+use super::neighbours::{self, Search};
 use super::params::{KnnMethod, KnnParams};
 use super::robust;
 use super::scaling::{self, Scaling};
@@ -44,11 +44,23 @@ pub(super) fn fit(matrix: &Matrix, params: KnnParams) -> Result<Knn, NoScore> {
     let rows = matrix.values.clone();
     let scaling = Scaling { lowest: 0.0, highest: 0.0 };
     let mut model = Knn { params, n_columns, rows, scaling };
-    model.scaling = Scaling::of(&model.training_decisions())?;
+    model.scaling = Scaling::of(&model.training_range())?;
     Ok(model)
 }
 
 impl Knn {
+    /// The smallest and the largest of the training's decision values, perhaps with others.
+    fn training_range(&self) -> Vec<f64> {
+        match self.params.method {
+            KnnMethod::Largest => {
+                let n_wanted = self.params.n_neighbors + 1;
+                let (lowest, highest) = neighbours::extremes(&self.rows, self.n_columns, n_wanted);
+                vec![lowest, highest]
+            }
+            KnnMethod::Mean | KnnMethod::Median => self.training_decisions(),
+        }
+    }
+
     /// PyOD's decision values of the training rows: no row is its own neighbour.
     pub(super) fn training_decisions(&self) -> Vec<f64> {
         let search = self.search();

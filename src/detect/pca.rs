@@ -268,8 +268,9 @@ mod tests {
 
     #[test]
     fn a_dependent_column_adds_no_component() {
-        let values: Vec<f64> =
-            (0..30).flat_map(|i| [(i % 7) as f64, 2.0 * (i % 7) as f64, (i % 5) as f64]).collect();
+        let values: Vec<f64> = (0..30)
+            .flat_map(|i| [f64::from(i % 7), f64::from(2 * (i % 7)), f64::from(i % 5)])
+            .collect();
         let model = fit(&matrix(&values, 3), params()).unwrap();
         assert_eq!(model.weights.len(), 2);
         assert!((model.weights.iter().sum::<f64>() - 1.0).abs() <= 1e-12);

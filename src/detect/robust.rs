@@ -30,6 +30,38 @@ pub(super) fn median(sample: &mut [f64]) -> f64 {
     lower + (*upper - lower) / 2.0
 }
 
+/// Numbers sorted into slots, in one pass.
+pub(super) struct Slots {
+    /// Where each slot's numbers start in `values`, and where the last one's end.
+    starts: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Slots {
+    /// `pairs` are slots below `n_slots` and their numbers.
+    pub(super) fn new(n_slots: usize, pairs: impl Iterator<Item = (usize, f64)> + Clone) -> Self {
+        let mut starts = vec![0; n_slots + 1];
+        for (slot, _) in pairs.clone() {
+            starts[slot + 1] += 1;
+        }
+        for slot in 0..n_slots {
+            starts[slot + 1] += starts[slot];
+        }
+        let mut next = starts.clone();
+        let mut values = vec![0.0; starts[n_slots]];
+        for (slot, value) in pairs {
+            values[next[slot]] = value;
+            next[slot] += 1;
+        }
+        Self { starts, values }
+    }
+
+    /// The numbers of a slot, in the order they came.
+    pub(super) fn of(&self, slot: usize) -> &[f64] {
+        &self.values[self.starts[slot]..self.starts[slot + 1]]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +71,12 @@ mod tests {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 9.0]), 3.0);
         assert_eq!(median(&mut []), 0.0);
+    }
+
+    #[test]
+    fn slots_keep_their_numbers_in_order() {
+        let slots = Slots::new(3, [(2, 5.0), (0, 1.0), (2, 4.0)].into_iter());
+        assert_eq!([slots.of(0), slots.of(1), slots.of(2)], [&[1.0][..], &[], &[5.0, 4.0]]);
     }
 
     #[test]

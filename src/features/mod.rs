@@ -104,13 +104,13 @@ impl FeatureFrame {
     /// # Panics
     /// When `columns` is shorter than [`Self::n_columns`].
     pub fn fill_row(&self, row: usize, columns: &mut [f64]) -> bool {
-        for lag in 0..=self.lags {
+        for (lag, column) in columns[..=self.lags].iter_mut().enumerate() {
             let Some(earlier) = row_before(&self.place, row, lag) else { return false };
             let value = self.base[earlier];
             if value.is_nan() {
                 return false;
             }
-            columns[lag] = value;
+            *column = value;
         }
         true
     }

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::calendar::{self, DAY};
-use super::profile::{self, Deviations, Grain, Profile, Shape};
+use super::profile::{self, Deviations, Grain, MIN_DAYS, Profile, Shape};
 use super::robust;
 use crate::domain::Timestamp;
 
@@ -45,6 +45,8 @@ pub(super) struct Residual {
     pub(super) expected: f64,
     /// In `weight`s.
     pub(super) deviation: f64,
+    /// The value without its season.
+    pub(super) seasonless: f64,
     /// The level for seasons that are shares of it, else 1.
     pub(super) weight: f64,
     local: i64,
@@ -126,7 +128,8 @@ impl Baseline {
                     Shape::Multiplicative => (level * (1.0 + season), level),
                 };
                 let deviation = (y[row] - expected) / weight;
-                Residual { expected, deviation, weight, local: local[row] }
+                let seasonless = y[row] - season * weight;
+                Residual { expected, deviation, seasonless, weight, local: local[row] }
             })
             .collect()
     }
@@ -249,8 +252,8 @@ fn deviations(y: &[f64], levels: &[f64], shape: Shape) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// The usual size of a deviation in each part of the day, with floors: no part is believed to be
-/// much quieter than the whole.
-pub(super) fn scales(residuals: &[Residual]) -> Vec<f64> {
+/// much quieter than the whole. In a short history the whole is all there is.
+pub(super) fn scales(residuals: &[Residual], days: f64) -> Vec<f64> {
     let mut all: Vec<f64> = residuals.iter().map(|residual| residual.deviation).collect();
     let whole = spread(&mut all);
     let low = robust::quantile(&mut all, 0.01);
@@ -259,18 +262,18 @@ pub(super) fn scales(residuals: &[Residual]) -> Vec<f64> {
     let usual = robust::median(&mut size.clone());
     let least = (0.05 * range).max(1e-9 * usual).max(f64::MIN_POSITIVE * 1e9);
     let whole = whole.max(least);
-    let slots: Vec<usize> =
-        residuals.iter().map(|r| calendar::slot_of_day(r.local, N_SCALES)).collect();
+    let n_slots = if days < MIN_DAYS { 1 } else { N_SCALES };
+    let pairs = residuals.iter().map(|r| (calendar::slot_of_day(r.local, n_slots), r.deviation));
+    let slots = robust::Slots::new(n_slots, pairs);
     let mut pool = Vec::new();
-    (0..N_SCALES)
+    (0..n_slots)
         .map(|slot| {
-            let is_near = |other: usize| {
-                let distance = other.abs_diff(slot);
-                distance.min(N_SCALES - distance) <= 1
-            };
             pool.clear();
-            let rows = slots.iter().zip(residuals).filter(|(other, _)| is_near(**other));
-            pool.extend(rows.map(|(_, residual)| residual.deviation));
+            pool.extend_from_slice(slots.of(slot));
+            if 2 < n_slots {
+                pool.extend_from_slice(slots.of((slot + 1) % n_slots));
+                pool.extend_from_slice(slots.of((slot + n_slots - 1) % n_slots));
+            }
             let n_rows = pool.len() as f64;
             let own = spread(&mut pool);
             let blended = (n_rows * own * own + 20.0 * whole * whole) / (n_rows + 20.0);

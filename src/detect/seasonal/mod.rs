@@ -3,7 +3,7 @@
 //!
 //! `expected = level + season` (or `level · (1 + season)`), `z = (value - expected) / scale`. The
 //! level is the median of the last [`N_LEVEL`] blocks (days, as a rule) before the row's own, so
-//! neither a shift of two days nor a slow ramp is followed before it was seen. Five views of `z`
+//! neither a shift of two days nor a slow ramp is followed before it was seen. Several views of `z`
 //! (see [`views`]) and the length of runs of equal values are each divided by their alert line;
 //! the largest quotient `q` gives the score `1 - 0.2^q`, so 0.8 is the alert line.
 
@@ -19,9 +19,9 @@ use chrono_tz::Tz;
 
 use super::params::SeasonalParams;
 use super::robust;
-use crate::domain::{Band, NoScore, RowScore, Span, Timestamp};
+use crate::domain::{Band, NoScore, RowScore, Timestamp};
 use crate::features::FeatureFrame;
-use baseline::Baseline;
+use baseline::{Baseline, Residual};
 use views::{N_VIEWS, Windows};
 
 /// Fewest observations a pattern can be learnt from.
@@ -80,13 +80,11 @@ pub(super) fn fit(
     let cadence = calendar::cadence(&frame.at);
     let y = in_units(values, unit);
     let (baseline, residuals) = Baseline::learn(&frame.at, &y, cadence, zone);
-    let scale = baseline::scales(&residuals);
-    let secs = seconds(&frame.at);
-    let span = secs[secs.len() - 1] - secs[0];
+    let span = (frame.at[frame.at.len() - 1] - frame.at[0]).as_secs_f64();
+    let scale = baseline::scales(&residuals, span / calendar::DAY as f64);
     let windows = Windows::of(cadence, span);
     let per_day = calendar::DAY as f64 / cadence;
-    let z: Vec<f64> = residuals.iter().map(|r| r.deviation / r.scale(&scale)).collect();
-    let looks = views::look(&secs, &z, windows, cadence);
+    let looks = views::look(&looked_at(&frame.at, &residuals, &scale), windows, cadence);
     let lines = views::alert_lines(&looks, per_day);
     let run_line = views::run_line(&views::runs(values), per_day);
     let seasons = Seasons { unit, cadence, baseline, scale, windows, lines, run_line };
@@ -114,8 +112,8 @@ impl Seasons {
         let at = &frame.at[..rows.end];
         let y = in_units(&frame.raw_value[..rows.end], self.unit);
         let residuals = self.baseline.residuals(at, &y);
-        let z: Vec<f64> = residuals.iter().map(|r| r.deviation / r.scale(&self.scale)).collect();
-        let looks = views::look(&seconds(at), &z, self.windows, self.cadence);
+        let seen = looked_at(at, &residuals, &self.scale);
+        let looks = views::look(&seen, self.windows, self.cadence);
         let runs = views::runs(&frame.raw_value[..rows.end]);
         rows.map(|row| {
             if !frame.raw_value[row].is_finite() {
@@ -124,8 +122,7 @@ impl Seasons {
             let quotients = looks[row].iter().zip(&self.lines).map(|(view, line)| view / line);
             let frozen = (f64::from(runs[row] - 1) / self.run_line).powi(3);
             let worst = quotients.fold(frozen, f64::max) * sensitivity;
-            let scale = residuals[row].scale(&self.scale) * residuals[row].weight;
-            let side = |line: f64| line / sensitivity * scale;
+            let side = |line: f64| line / sensitivity * seen[row].scale;
             let band = [
                 residuals[row].expected,
                 residuals[row].expected - side(self.lines[1]),
@@ -176,9 +173,17 @@ fn in_units(values: &[f64], unit: f64) -> Vec<f64> {
     values.iter().map(in_unit).collect()
 }
 
-/// Seconds since the first instant.
-fn seconds(at: &[Timestamp]) -> Vec<f64> {
-    at.iter().map(|instant| Span::as_secs_f64(*instant - at[0])).collect()
+fn looked_at(at: &[Timestamp], residuals: &[Residual], scales: &[f64]) -> Vec<views::Row> {
+    let row = |(instant, residual): (&Timestamp, &Residual)| {
+        let scale = residual.scale(scales);
+        views::Row {
+            at: (*instant - at[0]).as_secs_f64(),
+            z: residual.deviation / scale,
+            seasonless: residual.seasonless,
+            scale: scale * residual.weight,
+        }
+    };
+    at.iter().zip(residuals).map(row).collect()
 }
 
 #[cfg(test)]

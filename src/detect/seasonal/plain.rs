@@ -74,7 +74,7 @@ fn seasons_from_plain(plain: &Plain) -> Result<Seasons, DecodeError> {
         .map_err(|_| DecodeError::Inconsistent { field: "timezone" })?;
     let profile = Profile { daily: floats(plain, "daily")?, weekly: floats(plain, "weekly")? };
     ensure(profile.daily.len() <= MAX_SLOTS, "daily")?;
-    ensure(profile.weekly.len() <= MAX_SLOTS && profile.weekly.len() % 7 == 0, "weekly")?;
+    ensure(profile.weekly.len() <= MAX_SLOTS && profile.weekly.len().is_multiple_of(7), "weekly")?;
     let block = int(plain, "block_seconds")?;
     ensure(0 < block, "block_seconds")?;
     let scale = floats(plain, "scale")?;

@@ -12,7 +12,7 @@ const ENOUGH: usize = 6;
 const MAX_DAILY: f64 = 96.0;
 const MAX_WEEKLY: f64 = 24.0;
 /// The pattern of a day needs so many days, that of a week so many.
-const MIN_DAYS: f64 = 3.0;
+pub(super) const MIN_DAYS: f64 = 3.0;
 const MIN_DAYS_FOR_WEEK: f64 = 20.5;
 
 /// How a season acts on the level.
@@ -179,27 +179,20 @@ fn learn_from(
 /// The median of each slot. Slots with few values borrow those beside them within the same `ring`
 /// (a day, which is a circle); empty ones then take the nearest known value.
 fn slot_medians(
-    values: impl Iterator<Item = (usize, f64)>,
+    values: impl Iterator<Item = (usize, f64)> + Clone,
     n_slots: usize,
     ring: usize,
 ) -> Vec<f64> {
-    let mut sorted: Vec<(usize, f64)> = values.collect();
-    sorted.sort_by_key(|(slot, _)| *slot);
-    let slot_rows = |slot: usize| {
-        let first = sorted.partition_point(|(other, _)| *other < slot);
-        let last = sorted.partition_point(|(other, _)| *other <= slot);
-        &sorted[first..last]
-    };
+    let slots = robust::Slots::new(n_slots, values);
     let mut pool = Vec::new();
     let mut medians: Vec<Option<f64>> = Vec::with_capacity(n_slots);
     for slot in 0..n_slots {
         pool.clear();
-        pool.extend(slot_rows(slot).iter().map(|(_, value)| *value));
+        pool.extend_from_slice(slots.of(slot));
         if pool.len() < ENOUGH && 2 < ring {
             let (day, place) = (slot / ring * ring, slot % ring);
-            for beside in [(place + 1) % ring, (place + ring - 1) % ring] {
-                pool.extend(slot_rows(day + beside).iter().map(|(_, value)| *value));
-            }
+            pool.extend_from_slice(slots.of(day + (place + 1) % ring));
+            pool.extend_from_slice(slots.of(day + (place + ring - 1) % ring));
         }
         medians.push((!pool.is_empty()).then(|| robust::median(&mut pool)));
     }
