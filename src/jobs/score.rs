@@ -97,7 +97,7 @@ async fn read_points(
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     let all = ctx.history.read_points(&live, &range).await?;
     let excluded = NameFilter::new(&batch.score.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
@@ -114,7 +114,7 @@ async fn read_scores(
     let kind = SegmentKind::Scores;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     Ok(ctx.history.read_scores(&live, &range).await?)
 }
 

@@ -72,7 +72,7 @@ async fn read_window(
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     let all = ctx.history.read_points(&live, &range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
