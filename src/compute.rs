@@ -50,6 +50,11 @@ impl Compute {
         Ok(Self { pool: Arc::new(pool) })
     }
 
+    /// How many computations run at once.
+    pub fn n_threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     /// Runs a computation on the pool; rayon's parallel iterators inside it stay in the pool.
     /// Dropping the future does not stop a computation that has begun; its result is thrown away.
     ///

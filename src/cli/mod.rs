@@ -134,8 +134,12 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     }
 }
 
+const N_BLOCKING_THREADS: usize = 16;
+
 fn on_runtime(command: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // Blocking threads only wait for files; more of them wait no better and each costs memory.
+    runtime.max_blocking_threads(N_BLOCKING_THREADS).enable_all().build()?.block_on(command)
 }
 
 /// The error and its causes in one line, each said once.

@@ -106,7 +106,7 @@ impl Site {
     ) -> Result<Vec<Series>, Failure> {
         let _turn = self.turn().await?;
         let listed = self.segments(batch, SegmentKind::Points, window).await?;
-        let range = Range { from: window.from, to: window.to, metric: metric.cloned() };
+        let range = Range { metric: metric.cloned(), ..Range::between(window.from, window.to) };
         let points = self.app.history.read_points(&listed, &range).await;
         points.map_err(|error| Failure::internal(&error))
     }
@@ -120,7 +120,7 @@ impl Site {
     ) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, Failure> {
         let _turn = self.turn().await?;
         let listed = self.segments(batch, SegmentKind::Scores, window).await?;
-        let range = Range { from: window.from, to: window.to, metric: metric.cloned() };
+        let range = Range { metric: metric.cloned(), ..Range::between(window.from, window.to) };
         let scores = self.app.history.read_scores(&listed, &range).await;
         scores.map_err(|error| Failure::internal(&error))
     }

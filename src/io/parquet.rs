@@ -1,13 +1,14 @@
 //! Frames as Parquet. Calls compute: run them on a computing thread.
 
-use std::sync::Arc;
+use std::{io::Cursor, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use polars::{
     error::PolarsError,
+    io::parquet::metadata::{FileMetadata, FileMetadataRef},
     prelude::{
-        DataFrame, IdxSize, LazyFrame, ParquetCompression, ParquetWriter, ScanArgsParquet,
-        ScanSources, StatisticsOptions,
+        DataFrame, ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
+        StatisticsOptions,
     },
 };
 
@@ -70,42 +71,78 @@ pub fn encode(frame: &mut DataFrame, compression: Compression) -> Result<Bytes, 
 /// # Errors
 /// [`ParquetError::Decode`] for bytes that are no Parquet file.
 pub fn decode(bytes: Bytes) -> Result<DataFrame, ParquetError> {
-    collect(scan(bytes)?)
+    let reader = ParquetReader::new(Cursor::new(bytes));
+    reader.finish().map_err(|source| ParquetError::Decode { source })
 }
 
-/// A lazy frame over a file's bytes: filters and column choices reach into the file.
-///
-/// # Errors
-/// [`ParquetError::Decode`] for bytes that are no Parquet file.
-pub fn scan(bytes: Bytes) -> Result<LazyFrame, ParquetError> {
-    let sources = ScanSources::Buffers(Arc::from([Vec::from(bytes).into()]));
-    let mut options = ScanArgsParquet { glob: false, cache: false, ..Default::default() };
-    // Partition values are read from paths; bytes have none.
-    options.hive_options.enabled = Some(false);
-    LazyFrame::scan_parquet_sources(sources, options)
-        .map_err(|source| ParquetError::Decode { source })
+/// A file's bytes, read piece by piece. Not as a lazy frame: polars' query engine would bring 12 MiB
+/// of code and a dozen threads into a process that only ever asks for stretches of rows.
+pub struct File {
+    bytes: Bytes,
+    groups: Vec<RowGroup>,
 }
 
-/// A file of so many rows in the row groups [`encode`] made, in order.
-pub fn row_groups(file: &LazyFrame, n_rows: u64) -> Vec<LazyFrame> {
-    let group = |nth: u64| {
-        let from = i64::try_from(nth * ROW_GROUP_ROWS as u64).unwrap_or(i64::MAX);
-        file.clone().slice(from, ROW_GROUP_ROWS as IdxSize)
-    };
-    (0..n_rows.div_ceil(ROW_GROUP_ROWS as u64)).map(group).collect()
+/// One row group of a file: what is cheapest to read at once.
+pub struct RowGroup {
+    n_rows: usize,
+    /// The file's, as if this were its only row group: the reader looks at every one it is told of.
+    metadata: FileMetadataRef,
 }
 
-/// Reads what a lazy frame asks for.
-///
-/// # Errors
-/// [`ParquetError::Decode`] when the file does not hold it.
-pub fn collect(frame: LazyFrame) -> Result<DataFrame, ParquetError> {
-    frame.collect().map_err(|source| ParquetError::Decode { source })
+impl RowGroup {
+    /// How many rows it has.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+}
+
+impl File {
+    /// Reads what the file says about itself.
+    ///
+    /// # Errors
+    /// [`ParquetError::Decode`] for bytes that are no Parquet file.
+    pub fn open(bytes: Bytes) -> Result<Self, ParquetError> {
+        let mut reader = ParquetReader::new(Cursor::new(bytes.clone()));
+        let metadata = reader.get_metadata().map_err(|source| ParquetError::Decode { source })?;
+        let mut shared = FileMetadata::clone(metadata);
+        let groups = std::mem::take(&mut shared.row_groups).into_iter().map(|group| {
+            let n_rows = group.num_rows();
+            let metadata = FileMetadata { row_groups: vec![group], ..shared.clone() };
+            RowGroup { n_rows, metadata: Arc::new(metadata) }
+        });
+        Ok(Self { groups: groups.collect(), bytes })
+    }
+
+    /// The row groups in order.
+    pub fn row_groups(&self) -> &[RowGroup] {
+        &self.groups
+    }
+
+    /// Reads a stretch of a row group's rows, of some columns or of all.
+    ///
+    /// # Errors
+    /// [`ParquetError::Decode`] when the file does not hold them.
+    pub fn read(
+        &self,
+        group: &RowGroup,
+        rows: Range<usize>,
+        columns: Option<&[&str]>,
+    ) -> Result<DataFrame, ParquetError> {
+        let names = columns.map(|names| names.iter().map(ToString::to_string).collect());
+        let mut reader = ParquetReader::new(Cursor::new(self.bytes.clone()));
+        reader.set_metadata(Arc::clone(&group.metadata));
+        reader
+            .with_columns(names)
+            .with_slice(Some((rows.start, rows.len())))
+            .read_parallel(ParallelStrategy::None)
+            .finish()
+            .map_err(|source| ParquetError::Decode { source })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{Column, col, lit};
+    use polars::prelude::Column;
 
     use super::*;
 
@@ -117,13 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_comes_back_whole_or_filtered_and_the_same_frame_gives_the_same_bytes() {
+    fn a_frame_comes_back_whole_or_in_part_and_the_same_frame_gives_the_same_bytes() {
         for compression in [Compression::Off, Compression::Zstd] {
             let bytes = encode(&mut frame(), compression).unwrap();
             assert_eq!(encode(&mut frame(), compression).unwrap(), bytes);
             assert!(decode(bytes.clone()).unwrap().equals_missing(&frame()));
-            let some = scan(bytes).unwrap().filter(col("v").gt_eq(lit(990.0)));
-            assert_eq!(collect(some).unwrap().height(), 10);
+            let file = File::open(bytes).unwrap();
+            let [group] = file.row_groups() else { panic!("{}", file.row_groups().len()) };
+            assert_eq!(group.n_rows(), 1_000);
+            let some = file.read(group, 990..999, Some(&["v"])).unwrap();
+            assert!(some.equals_missing(&frame().select(["v"]).unwrap().slice(990, 9)));
         }
         let [off, zstd] =
             [false, true].map(|is_on| encode(&mut frame(), is_on.into()).unwrap().len());

@@ -106,7 +106,7 @@ async fn read_scores(
     let kind = SegmentKind::Scores;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     Ok(ctx.history.read_scores(&live, &range).await?)
 }
 
@@ -123,7 +123,7 @@ async fn find_silences(
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     let observed: Vec<Series> = ctx.history.read_points(&live, &range).await?;
     let mut silences = Vec::new();
     for series in observed {

@@ -83,7 +83,7 @@ async fn keep_changed(
     if live.is_empty() {
         return Ok(points);
     }
-    let range = Range { from: oldest, to: until, metric: None };
+    let range = Range::between(oldest, until);
     let stored = ctx.history.read_points(&live, &range).await?;
     Ok(ctx.compute.run(move || series::changed(&stored, &points)).await?)
 }

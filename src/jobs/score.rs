@@ -28,8 +28,8 @@ use super::{
 
 /// Points in front of the scored ones, for features and detectors that look back.
 const CONTEXT: usize = 512;
-/// Metrics whose models are in memory at once.
-const CHUNK: usize = 64;
+/// Metrics of each computing thread whose models are in memory at once.
+const MODELS_PER_THREAD: usize = 8;
 /// Models read at once.
 const READS: usize = 8;
 
@@ -60,8 +60,9 @@ pub(super) async fn score(
         }
     }
     ctx.progress.begin(work.len() as u64);
+    let n_at_once = MODELS_PER_THREAD * ctx.compute.n_threads();
     while !work.is_empty() {
-        let chunk: Vec<_> = work.drain(..CHUNK.min(work.len())).collect();
+        let chunk: Vec<_> = work.drain(..n_at_once.min(work.len())).collect();
         let n_metrics = chunk.len() as u64;
         let loaded = load_chunk(ctx, &batch, chunk, &mut report).await?;
         let (batch, known) = (Arc::clone(&batch), Arc::clone(&known));
@@ -97,11 +98,11 @@ async fn read_points(
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let newest = Some(batch.score.max_points + CONTEXT);
+    let range = Range { newest, ..Range::between(from, as_of.until) };
     let all = ctx.history.read_points(&live, &range).await?;
     let excluded = NameFilter::new(&batch.score.exclude);
-    let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
-    Ok(kept.map(|series| series.newest(batch.score.max_points + CONTEXT)).collect())
+    Ok(all.into_iter().filter(|series| !excluded.matches(&series.metric)).collect())
 }
 
 async fn read_scores(
@@ -114,7 +115,7 @@ async fn read_scores(
     let kind = SegmentKind::Scores;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    let range = Range::between(from, as_of.until);
     Ok(ctx.history.read_scores(&live, &range).await?)
 }
 

@@ -26,8 +26,9 @@ use super::{
     verify,
 };
 
-/// Metrics fitted before their models are written: bounds the memory of a large batch.
-const CHUNK: usize = 64;
+/// Metrics fitted on each computing thread before their models are written: bounds the memory of a
+/// large batch.
+const FITS_PER_THREAD: usize = 8;
 /// Models written at once; each is two fsynced objects.
 const WRITES: usize = 8;
 /// Detectors draw from this; the same data give the same model.
@@ -44,9 +45,10 @@ pub(super) async fn train(
     let batch = Arc::new(batch.clone());
     let mut report = TrainReport::default();
     let mut stored = Vec::new();
+    let n_at_once = FITS_PER_THREAD * ctx.compute.n_threads();
     while !pending.is_empty() {
         let chunk: Vec<(Series, ModelVersion)> = pending
-            .drain(..CHUNK.min(pending.len()))
+            .drain(..n_at_once.min(pending.len()))
             .map(|series| (series, ctx.versions.next((ctx.clock)())))
             .collect();
         let n_metrics = chunk.len() as u64;
@@ -72,7 +74,9 @@ async fn read_window(
     let kind = SegmentKind::Points;
     let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
     drop(reader);
-    let range = Range { from, to: as_of.until, metric: None };
+    // Which are the newest shows only after the excluded periods are taken out.
+    let newest = batch.train.exclude_periods.is_empty().then_some(batch.train.max_points);
+    let range = Range { newest, ..Range::between(from, as_of.until) };
     let all = ctx.history.read_points(&live, &range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
@@ -82,10 +86,7 @@ async fn read_window(
 fn learnable(series: Series, batch: &BatchSpec) -> Series {
     let periods = &batch.train.exclude_periods;
     if periods.is_empty() {
-        return match batch.train.max_points < series.len() {
-            true => series.newest(batch.train.max_points),
-            false => series,
-        };
+        return series;
     }
     let mut kept = Series::empty(series.metric.clone());
     for (at, value) in series.at.iter().zip(&series.value) {

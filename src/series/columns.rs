@@ -91,27 +91,35 @@ fn instants(at: impl Iterator<Item = Timestamp>) -> Result<Column, PolarsError> 
     Ok(Values::new("at".into(), micros).cast(&instant_type())?.into_column())
 }
 
-/// Adds the points of a frame to those that arrived before.
+/// Which instants to take.
+pub(super) type Wanted<'a> = &'a dyn Fn(Timestamp) -> bool;
+
+/// Adds the wanted points of a frame to those that arrived before.
 pub(super) fn add_points(
     rows: &mut Rows<(Timestamp, f64)>,
     frame: &DataFrame,
+    is_wanted: Wanted<'_>,
 ) -> Result<(), ColumnError> {
     let at = micros(frame)?;
     let value = numbers(frame, "value")?;
     for_each_metric(frame, |metric, range| {
-        let of_metric = range.map(|row| {
-            let at = instant(&at, row)?;
-            Ok((at, finite(&value, row, "value")?))
-        });
-        arrive(rows, metric, of_metric.collect::<Result<_, ColumnError>>()?);
+        let mut of_metric = Vec::with_capacity(range.len());
+        for row in range {
+            let point = (instant(&at, row)?, finite(&value, row, "value")?);
+            if is_wanted(point.0) {
+                of_metric.push(point);
+            }
+        }
+        arrive(rows, metric, of_metric);
         Ok(())
     })
 }
 
-/// Adds the scores of a frame to those that arrived before.
+/// Adds the wanted scores of a frame to those that arrived before.
 pub(super) fn add_scores(
     rows: &mut Rows<ScorePoint>,
     frame: &DataFrame,
+    is_wanted: Wanted<'_>,
 ) -> Result<(), ColumnError> {
     let at = micros(frame)?;
     let [value, score, expected, lower, upper] =
@@ -121,22 +129,26 @@ pub(super) fn add_scores(
     let model = frame.column("model")?.str()?.rechunk();
     let mut versions = LastVersion(None);
     for_each_metric(frame, |metric, range| {
-        let of_metric = range.map(|row| {
+        let mut of_metric = Vec::new();
+        for row in range {
+            let at = instant(&at, row)?;
+            if !is_wanted(at) {
+                continue;
+            }
             let band = match (expected.get(row), lower.get(row), upper.get(row)) {
                 (Some(expected), Some(lower), Some(upper)) => Some(Band { expected, lower, upper }),
                 _ => None,
             };
             let version = model.get(row).and_then(|text| versions.parse(text));
-            Ok(ScorePoint {
+            of_metric.push(ScorePoint {
                 metric: metric.clone(),
-                at: instant(&at, row)?,
+                at,
                 value: finite(&value, row, "value")?,
                 score: finite(&score, row, "score")?,
                 band,
                 model: version.ok_or(ColumnError::Value { row, column: "model" })?,
-            })
-        });
-        let of_metric = of_metric.collect::<Result<_, ColumnError>>()?;
+            });
+        }
         arrive(rows, metric, of_metric);
         Ok(())
     })
@@ -177,6 +189,18 @@ fn for_each_metric(
         Some(last) => take(parse_name(last, from)?, from..names.len()),
         None => Ok(()),
     }
+}
+
+/// The rows of one metric among names in order.
+pub(super) fn rows_of(
+    names: &DataFrame,
+    metric: &MetricName,
+) -> Result<std::ops::Range<usize>, ColumnError> {
+    let names = names.column("metric")?.str()?;
+    let from = names.iter().position(|name| name == Some(metric.as_str()));
+    let from = from.unwrap_or(names.len());
+    let same = names.iter().skip(from).take_while(|name| *name == Some(metric.as_str()));
+    Ok(from..from + same.count())
 }
 
 fn parse_name(name: &str, row: usize) -> Result<MetricName, ColumnError> {

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     SeriesError,
     merge::{Row, Rows, arrive},
-    segment::{POINTS, Range, SCORES, Schema, damaged, settled},
+    segment::{POINTS, Range, SCORES, Schema, damaged, newest, settled},
 };
 use crate::{
     compute::Compute,
@@ -216,7 +216,12 @@ impl History {
             };
             rows = self.compute.run(work).await??;
         }
-        Ok(self.compute.run(move || settled(rows)).await?)
+        let n_newest = query.and_then(|query| query.newest).unwrap_or(usize::MAX);
+        let finish = move || {
+            let kept = settled(rows).into_iter();
+            kept.map(|(metric, rows)| (metric, newest(rows, n_newest))).collect()
+        };
+        Ok(self.compute.run(finish).await?)
     }
 
     async fn fetch(&self, segment: Segment) -> Result<(Segment, Key, Bytes), SeriesError> {

@@ -25,8 +25,12 @@ impl Row for crate::domain::ScorePoint {
 /// Rows by metric, gathered in the order they arrived.
 pub(super) type Rows<T> = BTreeMap<MetricName, Vec<T>>;
 
-/// Adds a metric's rows, behind those that arrived before.
+/// Adds a metric's rows, behind those that arrived before. A metric without any is not entered.
 pub(super) fn arrive<T>(rows: &mut Rows<T>, metric: MetricName, mut newer: Vec<T>) {
+    if newer.is_empty() {
+        return;
+    }
+    newer.shrink_to_fit();
     rows.entry(metric).and_modify(|older| older.append(&mut newer)).or_insert(newer);
 }
 

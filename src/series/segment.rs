@@ -2,13 +2,11 @@
 //! runs on computing threads.
 
 use bytes::Bytes;
-use polars::prelude::{
-    DataFrame, Expr, LiteralValue, PlSmallStr, PolarsError, Scalar, TimeUnit, TimeZone, col,
-};
+use polars::prelude::{DataFrame, PolarsError};
 
 use super::{
     SeriesError,
-    columns::{self, ColumnError},
+    columns::{self, ColumnError, Wanted},
     merge::{Row, Rows, upserted},
 };
 use crate::{
@@ -29,12 +27,14 @@ pub struct Range {
     pub to: Timestamp,
     /// One metric, or all of them.
     pub metric: Option<MetricName>,
+    /// So many of each metric's rows, the newest, or all of them.
+    pub newest: Option<usize>,
 }
 
 impl Range {
     /// Every metric from one instant to before another.
     pub fn between(from: Timestamp, to: Timestamp) -> Self {
-        Self { from, to, metric: None }
+        Self { from, to, metric: None, newest: None }
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Schema<T> {
     /// What the segments are listed as.
     pub(super) kind: SegmentKind,
     frame: fn(&Rows<T>) -> Result<DataFrame, PolarsError>,
-    add: fn(&mut Rows<T>, &DataFrame) -> Result<(), ColumnError>,
+    add: fn(&mut Rows<T>, &DataFrame, Wanted<'_>) -> Result<(), ColumnError>,
 }
 
 /// Segments of observations.
@@ -60,28 +60,28 @@ impl Range {
         self.from <= segment.max_at && segment.min_at < self.to
     }
 
-    /// What rows of a segment must meet; `None` when all of them do.
-    fn filter(&self, segment: &Segment) -> Option<Expr> {
-        let instant = |at: Timestamp| {
-            let zone = Some(TimeZone::UTC);
-            let scalar = Scalar::new_datetime(at.micros(), TimeUnit::Microseconds, zone);
-            Expr::Literal(LiteralValue::Scalar(scalar))
-        };
-        let conditions = [
-            (segment.min_at < self.from).then(|| col("at").gt_eq(instant(self.from))),
-            (self.to <= segment.max_at).then(|| col("at").lt(instant(self.to))),
-            self.metric.as_ref().map(|metric| {
-                let name = Scalar::from(PlSmallStr::from(metric.as_str()));
-                col("metric").eq(Expr::Literal(LiteralValue::Scalar(name)))
-            }),
-        ];
-        conditions.into_iter().flatten().reduce(Expr::and)
+    /// Whether an instant is one of those asked for.
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.to
     }
 }
 
 /// A segment that is missing, damaged or out of reach.
 pub(super) fn damaged(segment: &Segment, source: StoreError) -> SeriesError {
     SeriesError::Segment { key: segment.key.clone(), batch: segment.batch.clone(), source }
+}
+
+/// Leaves the newest rows of each metric, once it has twice as many. What is dropped could not come
+/// back: rows that arrive later replace others or add to those that are newer.
+pub(super) fn thin<T: Row>(rows: &mut Rows<T>, n_newest: usize) {
+    for of_metric in rows.values_mut().filter(|of_metric| n_newest < of_metric.len() / 2) {
+        *of_metric = newest(upserted(std::mem::take(of_metric)), n_newest);
+    }
+}
+
+/// The newest of a metric's rows in time order.
+pub(super) fn newest<T>(mut rows: Vec<T>, n_newest: usize) -> Vec<T> {
+    rows.split_off(rows.len().saturating_sub(n_newest))
 }
 
 /// Every row as it is after all upserts.
@@ -107,16 +107,23 @@ impl<T: Row> Schema<T> {
             let (key, batch) = named();
             SeriesError::Columns { key, batch, source }
         };
-        let file = parquet::scan(bytes).map_err(undecoded)?;
-        let frames = match query.and_then(|query| query.filter(&segment)) {
-            Some(filter) => vec![file.filter(filter)],
-            // A row group at a time, so that columns and rows of a large segment are not in memory
-            // at once.
-            None => parquet::row_groups(&file, segment.n_rows),
-        };
-        for frame in frames {
-            let frame = parquet::collect(frame).map_err(undecoded)?;
-            (self.add)(rows, &frame).map_err(misfit)?;
+        let file = parquet::File::open(bytes).map_err(undecoded)?;
+        let is_wanted = |at| query.is_none_or(|query| query.holds(at));
+        // A row group at a time, so that columns and rows of a large segment are not in memory at
+        // once.
+        for group in file.row_groups() {
+            let mut stretch = 0..group.n_rows();
+            if let Some(metric) = query.and_then(|query| query.metric.as_ref()) {
+                let names = file.read(group, stretch, Some(&["metric"])).map_err(undecoded)?;
+                stretch = columns::rows_of(&names, metric).map_err(misfit)?;
+            }
+            if !stretch.is_empty() {
+                let frame = file.read(group, stretch, None).map_err(undecoded)?;
+                (self.add)(rows, &frame, &is_wanted).map_err(misfit)?;
+                if let Some(n_newest) = query.and_then(|query| query.newest) {
+                    thin(rows, n_newest);
+                }
+            }
         }
         Ok(())
     }

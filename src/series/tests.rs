@@ -312,6 +312,11 @@ proptest! {
             }
             let range = Range::between(at(from), at(from + length));
             let before = (bench.read_all().await, bench.read(&range).await);
+            for n in 1..5 {
+                let newest = Range { newest: Some(n), ..range.clone() };
+                let expected: Vec<_> = before.1.iter().map(|series| series.newest(n)).collect();
+                prop_assert_eq!(bench.read(&newest).await, expected, "the newest {}", n);
+            }
             let n_rows: usize = before.0.iter().map(Series::len).sum();
             prop_assert_eq!(n_rows, last_written.len());
             for series in &before.0 {

@@ -72,8 +72,10 @@ async fn shop_alerts(opened: &Opened) -> anyhow::Result<Vec<Alert>> {
 
 /// The metric around the alert.
 async fn chart_of(opened: &Opened, alert: &Alert) -> anyhow::Result<Vec<ChartPoint>> {
-    let range =
-        Range { from: alert.at - BEFORE, to: alert.at + AFTER, metric: Some(alert.metric.clone()) };
+    let range = Range {
+        metric: Some(alert.metric.clone()),
+        ..Range::between(alert.at - BEFORE, alert.at + AFTER)
+    };
     let mut reader = opened.ctx.catalog.reader().await?;
     let (batch, from, to) = (&alert.batch, range.from, range.to);
     let points = segments::live(&mut reader, batch, SegmentKind::Points, from, to).await?;
