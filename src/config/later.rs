@@ -19,10 +19,7 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
     ("source.kind", &["prometheus", "http", "adbc", "push"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
-    (
-        "detectors.kind",
-        &["ar", "iforest", "hbos", "ecod", "copod", "lof", "mad", "kmeans", "zscore"],
-    ),
+    ("detectors.kind", &["ar"]),
     ("storage.backend", &["s3", "gcs", "azure"]),
     (
         "channels.kind",
