@@ -19,7 +19,6 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
     ("source.kind", &["prometheus", "http", "adbc", "push"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
-    ("detectors.kind", &["ar"]),
     ("storage.backend", &["s3", "gcs", "azure"]),
     (
         "channels.kind",

@@ -3,7 +3,7 @@
 
 use crate::domain::Plain;
 
-use super::{Copod, Ecod, Fitted, Hbos, IForest, KMeans, Knn, Lof, Mad, Pca, Seasonal, Zscore};
+use super::{Ar, Copod, Ecod, Fitted, Hbos, IForest, KMeans, Knn, Lof, Mad, Pca, Seasonal, Zscore};
 
 /// Version of the layout this program writes.
 const FORMAT: i64 = 1;
@@ -50,6 +50,7 @@ pub(super) fn to_plain(fitted: &Fitted) -> Plain {
         Fitted::Mad(model) => model.to_plain(),
         Fitted::KMeans(model) => model.to_plain(),
         Fitted::Zscore(model) => model.to_plain(),
+        Fitted::Ar(model) => model.to_plain(),
     };
     Plain::Dict(vec![
         ("format".into(), Plain::Int(FORMAT)),
@@ -75,6 +76,7 @@ pub(super) fn from_plain(plain: &Plain) -> Result<Fitted, DecodeError> {
         "copod" => Copod::from_plain(body).map(Fitted::Copod),
         "mad" => Mad::from_plain(body).map(Fitted::Mad),
         "kmeans" => KMeans::from_plain(body).map(Fitted::KMeans),
+        "ar" => Ar::from_plain(body).map(Fitted::Ar),
         "zscore" => Zscore::from_plain(body).map(Fitted::Zscore),
         kind => Err(DecodeError::UnknownKind { kind: kind.chars().take(64).collect() }),
     }

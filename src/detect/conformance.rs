@@ -23,11 +23,11 @@ fn features_of(kind: DetectorKind) -> FeatureSpec {
     with_lags(lags)
 }
 
-pub(super) fn with_lags(lags: usize) -> FeatureSpec {
+fn with_lags(lags: usize) -> FeatureSpec {
     FeatureSpec { resample: None, aggregate: Aggregate::Mean, difference: 0, smooth: 0, lags }
 }
 
-pub(super) fn series(points: &[(i64, f64)]) -> Series {
+fn series(points: &[(i64, f64)]) -> Series {
     Series {
         metric: MetricName::parse("m").unwrap(),
         at: points.iter().map(|(secs, _)| Timestamp::from_secs(*secs).unwrap()).collect(),

@@ -7,6 +7,9 @@
 //! a column by penalised likelihood, `Σ (h ln(b h / n + 1) - (b - 1 + ln(b)^2.5))` over the bins'
 //! counts `h` being largest.
 //!
+//! A number on a bound between two bins is counted in the upper one but looked up in the lower
+//! one, which may be empty: few different values can score as if none had been seen.
+//!
 //! Densities have the inverse unit of the metric and `alpha` has none, so the values depend on the
 //! unit: with a range much above `n_bins / alpha` all bins weigh almost the same.
 //!

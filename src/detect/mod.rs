@@ -2,6 +2,7 @@
 //! unusual it is among that past. The set is closed; a new one is a file here and a variant of
 //! [`Fitted`]. Training is deterministic.
 
+mod ar;
 mod artifact;
 mod combine;
 mod copod;
@@ -28,6 +29,7 @@ use std::ops::Range;
 
 use chrono_tz::Tz;
 
+pub use ar::Ar;
 pub use artifact::DecodeError;
 pub use combine::combine;
 pub use copod::Copod;
@@ -81,6 +83,8 @@ pub enum Fitted {
     KMeans(KMeans),
     /// Distance from the mean.
     Zscore(Zscore),
+    /// Distance from what the values before say.
+    Ar(Ar),
 }
 
 /// Trains a detector on all rows of a frame.
@@ -111,6 +115,7 @@ pub fn fit(
         Params::KMeans(params) => {
             kmeans::fit(&frame.matrix(), params, context.seed).map(Fitted::KMeans)
         }
+        Params::Ar(params) => ar::fit(&frame.matrix(), params).map(Fitted::Ar),
         Params::Zscore(params) => zscore::fit(&frame.matrix(), params).map(Fitted::Zscore),
     }
 }
@@ -134,6 +139,7 @@ impl Fitted {
             Self::Mad(model) => model.score(frame, rows),
             Self::KMeans(model) => model.score(frame, rows),
             Self::Zscore(model) => model.score(frame, rows),
+            Self::Ar(model) => model.score(frame, rows),
         }
     }
 
@@ -151,6 +157,7 @@ impl Fitted {
             Self::Mad(_) => DetectorKind::Mad,
             Self::KMeans(_) => DetectorKind::KMeans,
             Self::Zscore(_) => DetectorKind::Zscore,
+            Self::Ar(_) => DetectorKind::Ar,
         }
     }
 
@@ -168,6 +175,7 @@ impl Fitted {
             Self::Mad(model) => model.params(),
             Self::KMeans(model) => model.params(),
             Self::Zscore(model) => model.params(),
+            Self::Ar(model) => model.params(),
         }
     }
 

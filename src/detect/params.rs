@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ar::ArParams;
 use super::copod::CopodParams;
 use super::ecod::EcodParams;
 use super::hbos::HbosParams;
@@ -37,6 +38,8 @@ pub(super) enum Params {
     KMeans(KMeansParams),
     /// For `zscore`.
     Zscore(ZscoreParams),
+    /// For `ar`.
+    Ar(ArParams),
 }
 
 /// Parameters of the seasonal detector.
@@ -130,6 +133,7 @@ pub(super) fn parse(
         DetectorKind::Copod => Params::Copod(CopodParams::read(&mut reader)),
         DetectorKind::Mad => Params::Mad(MadParams::read(&mut reader)),
         DetectorKind::KMeans => Params::KMeans(KMeansParams::read(&mut reader)),
+        DetectorKind::Ar => Params::Ar(ArParams::read(&mut reader)),
         DetectorKind::Zscore => Params::Zscore(ZscoreParams::read(&mut reader)),
     };
     reader.refuse_unknown();

@@ -256,6 +256,8 @@ text_enum! {
         KMeans = "kmeans",
         /// Distance from the mean in standard deviations.
         Zscore = "zscore",
+        /// Distance from what the values just before say.
+        Ar = "ar",
     }
 }
 
