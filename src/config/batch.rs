@@ -192,7 +192,8 @@ fn detectors(top: &mut Section<'_>) -> Vec<DetectorSpec> {
 
 fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
     if !detector.has("kind") {
-        detector.missing("kind", "write auto, seasonal, pca or knn");
+        let kinds: Vec<_> = DetectorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        detector.missing("kind", &format!("write one of {}", kinds.join(", ")));
     }
     let kind = detector.word::<DetectorKind>("kind");
     let tag = detector.parsed("tag", "a tag", |text| match is_tag(text) {

@@ -19,10 +19,6 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
     ("source.kind", &["prometheus", "http", "adbc", "push"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
-    (
-        "detectors.kind",
-        &["ar", "iforest", "hbos", "ecod", "copod", "lof", "mad", "kmeans", "zscore"],
-    ),
     ("storage.backend", &["s3", "gcs", "azure"]),
     (
         "channels.kind",

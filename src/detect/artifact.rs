@@ -3,7 +3,7 @@
 
 use crate::domain::Plain;
 
-use super::{Fitted, Knn, Pca, Seasonal};
+use super::{Ar, Copod, Ecod, Fitted, Hbos, IForest, KMeans, Knn, Lof, Mad, Pca, Seasonal, Zscore};
 
 /// Version of the layout this program writes.
 const FORMAT: i64 = 1;
@@ -42,6 +42,15 @@ pub(super) fn to_plain(fitted: &Fitted) -> Plain {
         Fitted::Seasonal(model) => model.to_plain(),
         Fitted::Pca(model) => model.to_plain(),
         Fitted::Knn(model) => model.to_plain(),
+        Fitted::Lof(model) => model.to_plain(),
+        Fitted::IForest(model) => model.to_plain(),
+        Fitted::Hbos(model) => model.to_plain(),
+        Fitted::Ecod(model) => model.to_plain(),
+        Fitted::Copod(model) => model.to_plain(),
+        Fitted::Mad(model) => model.to_plain(),
+        Fitted::KMeans(model) => model.to_plain(),
+        Fitted::Zscore(model) => model.to_plain(),
+        Fitted::Ar(model) => model.to_plain(),
     };
     Plain::Dict(vec![
         ("format".into(), Plain::Int(FORMAT)),
@@ -60,6 +69,15 @@ pub(super) fn from_plain(plain: &Plain) -> Result<Fitted, DecodeError> {
         "seasonal" => Seasonal::from_plain(body).map(Fitted::Seasonal),
         "pca" => Pca::from_plain(body).map(Fitted::Pca),
         "knn" => Knn::from_plain(body).map(Fitted::Knn),
+        "lof" => Lof::from_plain(body).map(Fitted::Lof),
+        "iforest" => IForest::from_plain(body).map(Fitted::IForest),
+        "hbos" => Hbos::from_plain(body).map(Fitted::Hbos),
+        "ecod" => Ecod::from_plain(body).map(Fitted::Ecod),
+        "copod" => Copod::from_plain(body).map(Fitted::Copod),
+        "mad" => Mad::from_plain(body).map(Fitted::Mad),
+        "kmeans" => KMeans::from_plain(body).map(Fitted::KMeans),
+        "ar" => Ar::from_plain(body).map(Fitted::Ar),
+        "zscore" => Zscore::from_plain(body).map(Fitted::Zscore),
         kind => Err(DecodeError::UnknownKind { kind: kind.chars().take(64).collect() }),
     }
 }

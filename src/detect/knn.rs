@@ -5,16 +5,14 @@
 
 use std::ops::Range;
 
-use super::artifact::{DecodeError, count, ensure, float, floats, text};
+use super::artifact::{DecodeError, count, ensure, float, text};
 use super::neighbours::{self, Search};
 use super::params::{KnnMethod, KnnParams};
 use super::robust;
+use super::rows;
 use super::scaling::{self, Scaling};
 use crate::domain::{NoScore, Plain, RowScore};
 use crate::features::{FeatureFrame, Matrix};
-
-/// Squares of larger numbers overflow, and squares of smaller ones vanish.
-const SIZES: std::ops::RangeInclusive<f64> = 1e-140..=1e140;
 
 /// A trained KNN detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +30,8 @@ pub(super) fn fit(matrix: &Matrix, params: KnnParams) -> Result<Knn, NoScore> {
     if matrix.n_rows() < need {
         return Err(NoScore::TooFewPoints { need, have: matrix.n_rows() });
     }
-    let largest = matrix.values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    rows::check_measurable(matrix)?;
     let n_columns = matrix.n_columns;
-    let first = &matrix.values[..n_columns];
-    if matrix.values.chunks(n_columns).all(|row| row == first) {
-        return Err(NoScore::Constant);
-    }
-    if !SIZES.contains(&largest) {
-        return Err(NoScore::OutOfRange);
-    }
     let rows = matrix.values.clone();
     let scaling = Scaling { lowest: 0.0, highest: 0.0 };
     let mut model = Knn { params, n_columns, rows, scaling };
@@ -126,14 +117,14 @@ impl Knn {
     }
 
     pub(super) fn to_plain(&self) -> Plain {
-        let (runs, values) = fold_lags(&self.rows, self.n_columns);
+        let (runs, values) = rows::to_plain(&self.rows, self.n_columns);
         Plain::Dict(vec![
             ("contamination".into(), Plain::Float(self.params.contamination)),
             ("n_neighbors".into(), Plain::Int(self.params.n_neighbors as i64)),
             ("method".into(), Plain::Text(self.params.method.as_str().into())),
             ("n_columns".into(), Plain::Int(self.n_columns as i64)),
-            ("run_rows".into(), Plain::List(runs.into_iter().map(Plain::Int).collect())),
-            ("values".into(), Plain::from_f64s(&values)),
+            ("run_rows".into(), runs),
+            ("values".into(), values),
             ("lowest".into(), Plain::Float(self.scaling.lowest)),
             ("highest".into(), Plain::Float(self.scaling.highest)),
         ])
@@ -148,52 +139,11 @@ impl Knn {
         };
         let n_columns = count(plain, "n_columns")?;
         ensure(0 < n_columns, "n_columns")?;
-        let runs = plain.get("run_rows").and_then(Plain::as_list);
-        let runs: Option<Vec<i64>> = runs.and_then(|runs| runs.iter().map(Plain::as_int).collect());
-        let runs = runs.ok_or(DecodeError::Missing { field: "run_rows" })?;
-        let rows = unfold_lags(&runs, &floats(plain, "values")?, n_columns);
-        let rows = rows.ok_or(DecodeError::Inconsistent { field: "values" })?;
+        let rows = rows::from_plain(plain, n_columns)?;
         ensure(0 < params.n_neighbors, "n_neighbors")?;
         ensure(params.n_neighbors < rows.len() / n_columns, "n_neighbors")?;
         Ok(Self { params, n_columns, rows, scaling: Scaling::from_plain(plain)? })
     }
-}
-
-/// Rows whose lags are the row before moved on by one are kept as their newest value only: the
-/// numbers of rows of each such run, and its values, oldest first.
-fn fold_lags(rows: &[f64], n_columns: usize) -> (Vec<i64>, Vec<f64>) {
-    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    let (mut runs, mut values) = (Vec::new(), Vec::new());
-    let mut before: Option<&[f64]> = None;
-    for row in rows.chunks(n_columns) {
-        let goes_on =
-            before.is_some_and(|before| bits(&before[..n_columns - 1]) == bits(&row[1..]));
-        match runs.last_mut() {
-            Some(n_rows) if goes_on => {
-                *n_rows += 1;
-                values.push(row[0]);
-            }
-            _ => {
-                runs.push(1);
-                values.extend(row.iter().rev());
-            }
-        }
-        before = Some(row);
-    }
-    (runs, values)
-}
-
-/// The rows back; `None` when the counts do not fit the values.
-fn unfold_lags(runs: &[i64], values: &[f64], n_columns: usize) -> Option<Vec<f64>> {
-    let mut rows = Vec::new();
-    let mut rest = values;
-    for n_rows in runs {
-        let n_rows = usize::try_from(*n_rows).ok().filter(|n_rows| 0 < *n_rows)?;
-        let run = rest.get(..n_rows.checked_add(n_columns - 1)?)?;
-        rows.extend(run.windows(n_columns).flat_map(|window| window.iter().rev()));
-        rest = &rest[run.len()..];
-    }
-    rest.is_empty().then_some(rows)
 }
 
 #[cfg(test)]
@@ -233,18 +183,5 @@ mod tests {
             let values: Vec<f64> = (0..30).map(|i| f64::from(i) * size).collect();
             assert_eq!(fit(&matrix(&values, 2), params(method)), Err(NoScore::OutOfRange));
         }
-    }
-
-    #[test]
-    fn lagged_rows_are_kept_once_and_come_back() {
-        let series: Vec<f64> = (0..40).map(|i| f64::from(i * i % 11)).collect();
-        let mut rows: Vec<f64> =
-            series.windows(3).flat_map(|window| window.iter().rev().copied()).collect();
-        rows.drain(30..45);
-        let (runs, values) = fold_lags(&rows, 3);
-        assert_eq!(runs, [10, 23]);
-        assert_eq!(values.len(), 33 + 2 * 2);
-        assert_eq!(unfold_lags(&runs, &values, 3), Some(rows));
-        assert_eq!(unfold_lags(&[11, 23], &values, 3), None);
     }
 }

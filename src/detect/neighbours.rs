@@ -70,6 +70,32 @@ impl<'a> Search<'a> {
         distances.sort_unstable_by(f64::total_cmp);
         distances.iter_mut().for_each(|distance| *distance = distance.sqrt());
     }
+
+    /// Writes the distances to the `n_wanted` nearest rows and their indices, nearest first, the
+    /// smaller index first of equally near ones; fewer when there are fewer rows.
+    pub(super) fn nearest_rows(
+        &self,
+        query: &[f64],
+        n_wanted: usize,
+        found: &mut Vec<(f64, usize)>,
+    ) {
+        found.clear();
+        let row = |index: usize| &self.rows[index * self.n_columns..][..self.n_columns];
+        let measured = |index: usize| (squared_distance(query, row(index)), index);
+        match &self.turned {
+            Some(turned) => {
+                found.extend(turned.candidates(query, n_wanted + SPARE).map(measured));
+            }
+            None => found.extend((0..self.rows.len() / self.n_columns).map(measured)),
+        }
+        let order = |l: &(f64, usize), r: &(f64, usize)| l.0.total_cmp(&r.0).then(l.1.cmp(&r.1));
+        if n_wanted < found.len() {
+            found.select_nth_unstable_by(n_wanted, order);
+            found.truncate(n_wanted);
+        }
+        found.sort_unstable_by(order);
+        found.iter_mut().for_each(|(distance, _)| *distance = distance.sqrt());
+    }
 }
 
 /// The smallest and the largest distance from a row to its `n_wanted`-th nearest, itself being the

@@ -2,6 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::ar::ArParams;
+use super::copod::CopodParams;
+use super::ecod::EcodParams;
+use super::hbos::HbosParams;
+use super::iforest::IForestParams;
+use super::kmeans::KMeansParams;
+use super::lof::LofParams;
+use super::mad::MadParams;
+use super::zscore::ZscoreParams;
 use crate::domain::{DetectorKind, ParamValue};
 
 /// The parameters of one detector, checked.
@@ -13,6 +22,24 @@ pub(super) enum Params {
     Pca(PcaParams),
     /// For `knn`.
     Knn(KnnParams),
+    /// For `lof`.
+    Lof(LofParams),
+    /// For `iforest`.
+    IForest(IForestParams),
+    /// For `hbos`.
+    Hbos(HbosParams),
+    /// For `ecod`.
+    Ecod(EcodParams),
+    /// For `copod`.
+    Copod(CopodParams),
+    /// For `mad`.
+    Mad(MadParams),
+    /// For `kmeans`.
+    KMeans(KMeansParams),
+    /// For `zscore`.
+    Zscore(ZscoreParams),
+    /// For `ar`.
+    Ar(ArParams),
 }
 
 /// Parameters of the seasonal detector.
@@ -99,13 +126,22 @@ pub(super) fn parse(
             n_neighbors: reader.int("n_neighbors", 5, (1, 256)),
             method: reader.method(),
         }),
+        DetectorKind::Lof => Params::Lof(LofParams::read(&mut reader)),
+        DetectorKind::IForest => Params::IForest(IForestParams::read(&mut reader)),
+        DetectorKind::Hbos => Params::Hbos(HbosParams::read(&mut reader)),
+        DetectorKind::Ecod => Params::Ecod(EcodParams::read(&mut reader)),
+        DetectorKind::Copod => Params::Copod(CopodParams::read(&mut reader)),
+        DetectorKind::Mad => Params::Mad(MadParams::read(&mut reader)),
+        DetectorKind::KMeans => Params::KMeans(KMeansParams::read(&mut reader)),
+        DetectorKind::Ar => Params::Ar(ArParams::read(&mut reader)),
+        DetectorKind::Zscore => Params::Zscore(ZscoreParams::read(&mut reader)),
     };
     reader.refuse_unknown();
     if reader.problems.is_empty() { Ok(params) } else { Err(reader.problems) }
 }
 
 /// Reads parameters one by one, remembering their names and every problem.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     kind: DetectorKind,
     written: &'a BTreeMap<String, ParamValue>,
     known: Vec<&'static str>,
@@ -113,22 +149,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn get(&mut self, name: &'static str) -> Option<ParamValue> {
+    pub(super) fn get(&mut self, name: &'static str) -> Option<ParamValue> {
         self.known.push(name);
         self.written.get(name).cloned()
     }
 
-    fn wrong(&mut self, name: &str, expected: &str, found: &ParamValue) {
+    pub(super) fn wrong(&mut self, name: &str, expected: &str, found: &ParamValue) {
         let kind = self.kind;
         let found = shown(found);
         self.problems.push(format!("`{name}` of `{kind}` must be {expected}, not {found}"));
     }
 
-    fn contamination(&mut self) -> f64 {
+    pub(super) fn contamination(&mut self) -> f64 {
         self.float("contamination", 0.1, (1e-9, 0.5))
     }
 
-    fn float(&mut self, name: &'static str, default: f64, limits: (f64, f64)) -> f64 {
+    pub(super) fn float(&mut self, name: &'static str, default: f64, limits: (f64, f64)) -> f64 {
         let Some(found) = self.get(name) else { return default };
         let number = match found {
             ParamValue::Float(number) => number,
@@ -143,7 +179,12 @@ impl Reader<'_> {
         default
     }
 
-    fn int(&mut self, name: &'static str, default: usize, limits: (usize, usize)) -> usize {
+    pub(super) fn int(
+        &mut self,
+        name: &'static str,
+        default: usize,
+        limits: (usize, usize),
+    ) -> usize {
         let Some(found) = self.get(name) else { return default };
         if let ParamValue::Int(number) = found
             && let Ok(number) = usize::try_from(number)
@@ -157,7 +198,7 @@ impl Reader<'_> {
         default
     }
 
-    fn bool(&mut self, name: &'static str, default: bool) -> bool {
+    pub(super) fn bool(&mut self, name: &'static str, default: bool) -> bool {
         match self.get(name) {
             None => default,
             Some(ParamValue::Bool(value)) => value,
@@ -226,6 +267,12 @@ mod tests {
         check(DetectorKind::Seasonal, &[("sensitivity", ParamValue::Int(2))], &[]);
         check(DetectorKind::Pca, &[("contamination", ParamValue::Float(0.01))], &[]);
         check(DetectorKind::Knn, &[("method", ParamValue::Text("mean".into()))], &[]);
+        check(DetectorKind::Hbos, &[("n_bins", ParamValue::Text("auto".into()))], &[]);
+        check(DetectorKind::IForest, &[("max_samples", ParamValue::Float(0.5))], &[]);
+        check(DetectorKind::Mad, &[("threshold", ParamValue::Int(5))], &[]);
+        for &kind in DetectorKind::ALL.iter().skip(2) {
+            check(kind, &[("contamination", ParamValue::Float(0.05))], &[]);
+        }
     }
 
     #[test]
@@ -246,6 +293,24 @@ mod tests {
                 "`knn` has no parameter `n_neighbours`; did you mean `n_neighbors`?",
                 "`knn` has no parameter `trees`; it has `contamination`, `n_neighbors`, `method`",
             ],
+        );
+    }
+
+    #[test]
+    fn words_and_numbers_where_either_may_stand() {
+        check(
+            DetectorKind::Hbos,
+            &[("n_bins", ParamValue::Int(1)), ("nbins", ParamValue::Int(10))],
+            &[
+                "`n_bins` of `hbos` must be a whole number from 2 to 512 or \"auto\", not 1",
+                "`hbos` has no parameter `nbins`; did you mean `n_bins`?",
+            ],
+        );
+        check(
+            DetectorKind::IForest,
+            &[("max_samples", ParamValue::Float(1.5))],
+            &["`max_samples` of `iforest` must be \"auto\", a whole number from 2 to 4096 or a \
+               share of the rows up to 1.0, not 1.5"],
         );
     }
 }

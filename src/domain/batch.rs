@@ -240,6 +240,24 @@ text_enum! {
         Pca = "pca",
         /// Distance to the k-th nearest neighbour (Ramaswamy et al. 2000, as in PyOD).
         Knn = "knn",
+        /// Local outlier factor (Breunig et al. 2000, as in PyOD).
+        Lof = "lof",
+        /// Isolation forest (Liu, Ting & Zhou 2008, as in PyOD).
+        IForest = "iforest",
+        /// A histogram of each column (Goldstein & Dengel 2012, as in PyOD).
+        Hbos = "hbos",
+        /// Tail probabilities of each column (Li et al. 2022, as in PyOD).
+        Ecod = "ecod",
+        /// The same, the skewed side counting (Li et al. 2020, as in PyOD).
+        Copod = "copod",
+        /// Distance from the median over the median distance (Iglewicz & Hoaglin 1993, as in PyOD).
+        Mad = "mad",
+        /// Distance to the nearest cluster centre.
+        KMeans = "kmeans",
+        /// Distance from the mean in standard deviations.
+        Zscore = "zscore",
+        /// Distance from what the values just before say.
+        Ar = "ar",
     }
 }
 

@@ -197,9 +197,9 @@ fn detectors_alerts_and_the_rest_are_checked() {
         &["a.toml:4:8: two detectors have the tag `pca` (give each a `tag` of its own)"],
     );
     check_batch(
-        "[[detectors]]\nkind = \"iforest\"",
+        "[[detectors]]\nkind = \"pcaa\"",
         &[
-            "a.toml:2:8: `iforest` is not one of auto, seasonal, pca, knn (not available in this version)",
+            "a.toml:2:8: `pcaa` is not one of auto, seasonal, pca, knn, lof, iforest, hbos, ecod, copod, mad, kmeans, zscore, ar (did you mean `pca`?)",
         ],
     );
     check_batch(

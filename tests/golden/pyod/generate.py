@@ -5,7 +5,11 @@
     /tmp/pyod/bin/python tests/golden/pyod/generate.py
 
 A case is a series and how many lags make its rows (`lags`), or rows as they are (`columns`).
-The last `n_new` rows are not trained on.
+The last `n_new` rows are not trained on; ECOD and COPOD are asked about each alone, for what they
+say of one depends on the others asked about with it. MAD gets the first column.
+
+`iforest` is the mean of scikit-learn's scores over many seeds, `kmeans` scikit-learn's distance to
+the nearest centre, the centres having been moved from every n/8-th training row.
 """
 
 import json
@@ -13,9 +17,20 @@ import pathlib
 
 import numpy as np
 import pyod
+import pyod.models.mad
 import sklearn
+from pyod.models.copod import COPOD
+from pyod.models.ecod import ECOD
+from pyod.models.hbos import HBOS
 from pyod.models.knn import KNN
+from pyod.models.lof import LOF
+from pyod.models.mad import MAD
 from pyod.models.pca import PCA
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest
+
+# It passes an argument that scikit-learn no longer has; our rows need no check.
+pyod.models.mad.check_array = lambda rows, **_: rows
 
 HERE = pathlib.Path(__file__).parent
 
@@ -75,6 +90,54 @@ def decide(rows, n_new, pca, raw):
         )
 
 
+def decide_more(rows, n_new, lof, many):
+    train, new = rows[: len(rows) - n_new], rows[len(rows) - n_new :]
+    models = {"ecod": ECOD(), "copod": COPOD(), "hbos": HBOS()}
+    if many:
+        models["hbos_auto"] = HBOS(n_bins="auto")
+        models["hbos_loose"] = HBOS(n_bins=25, alpha=0.001, tol=0.9)
+        models["mad"] = MAD()
+    if lof:
+        # Of equally near rows any may be a neighbour, so it is left out where there are such.
+        models["lof"] = LOF()
+        if many:
+            models["lof_7"] = LOF(n_neighbors=7)
+    for name, model in models.items():
+        shown = (lambda x: x[:, :1]) if name == "mad" else (lambda x: x)
+        model.fit(shown(train))
+        parts = [shown(new[i : i + 1]) for i in range(n_new)]
+        yield name, dict(
+            train=model.decision_scores_.tolist(),
+            new=[model.decision_function(part)[0] for part in parts],
+            probability=[model.predict_proba(part)[0, 1] for part in parts],
+        )
+
+
+def decide_forest(rows, n_new):
+    train, new = rows[: len(rows) - n_new], rows[len(rows) - n_new :]
+    forests = [IsolationForest(random_state=seed).fit(train) for seed in range(30)]
+    score = lambda x: np.mean([-forest.score_samples(x) for forest in forests], axis=0).tolist()
+    return dict(train=score(train), new=score(new), probability=[])
+
+
+def decide_kmeans(rows, n_new):
+    train, new = rows[: len(rows) - n_new], rows[len(rows) - n_new :]
+    start = train[[i * len(train) // 8 for i in range(8)]]
+    model = KMeans(8, init=start, n_init=1, tol=0, max_iter=300, algorithm="lloyd").fit(train)
+    assert model.n_iter_ < 300
+    distance = lambda x: model.transform(x).min(axis=1)
+    low, high = distance(train).min(), distance(train).max()
+    probability = ((distance(new) - low) / (high - low)).clip(0, 1)
+    return dict(
+        train=distance(train).tolist(), new=distance(new).tolist(), probability=probability.tolist()
+    )
+
+
+FORESTS = ("smoothed_change", "duplicates", "one_column", "twelve_columns")
+KMEANS = ("smoothed_change", "one_column", "twelve_columns", "near_constant_column")
+TIES = ("duplicates", "mostly_equal", "constant_column")
+
+
 def short(value):
     """Twelve significant digits are enough to compare to 1e-6; inputs are written whole."""
     return [float(f"{number:.12g}") for number in value]
@@ -91,6 +154,12 @@ def main():
         decided = decide(rows, case["n_new"], case.get("pca", True), case.get("raw", True))
         if name == "lagged_seasonal":
             decided = ((n, d) for n, d in decided if n in ("knn_largest", "pca"))
+        decided = list(decided)
+        decided += decide_more(rows, case["n_new"], name not in TIES, name != "lagged_seasonal")
+        if name in FORESTS:
+            decided.append(("iforest", decide_forest(rows, case["n_new"])))
+        if name in KMEANS:
+            decided.append(("kmeans", decide_kmeans(rows, case["n_new"])))
         expected = {n: {k: short(v) for k, v in d.items()} for n, d in decided}
         made_with = f"pyod {pyod.__version__}, scikit-learn {sklearn.__version__}"
         golden = dict(made_with=made_with, n_new=case["n_new"], **source, expected=expected)
