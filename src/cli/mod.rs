@@ -6,6 +6,7 @@ mod chart;
 mod check;
 mod daemon;
 mod demo;
+mod export;
 mod foreground;
 mod host_metrics;
 mod listing;
@@ -69,7 +70,7 @@ enum Command {
     Batches(batches::Batches),
     /// The metrics of a batch
     #[command(subcommand)]
-    Metrics(show::Metrics),
+    Metrics(Metrics),
     /// What ran, when, and what it did
     #[command(subcommand)]
     Runs(show::Runs),
@@ -81,6 +82,15 @@ enum Command {
     Models(show::Models),
     /// Print this machine's CPU, memory, disk and network figures as CSV
     HostMetrics(host_metrics::HostMetrics),
+}
+
+/// What can be asked of metrics.
+#[derive(Debug, Subcommand)]
+enum Metrics {
+    #[command(flatten)]
+    Shown(show::Metrics),
+    /// Write stored points or scores as CSV or Parquet
+    Export(export::Export),
 }
 
 /// What a command came to.
@@ -127,7 +137,8 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
-        Command::Metrics(command) => on_runtime(show::metrics(&global, command)),
+        Command::Metrics(Metrics::Shown(command)) => on_runtime(show::metrics(&global, command)),
+        Command::Metrics(Metrics::Export(command)) => on_runtime(export::export(&global, command)),
         Command::Runs(command) => on_runtime(show::runs(&global, command)),
         Command::Alerts(command) => on_runtime(show::alerts(&global, command)),
         Command::Models(command) => on_runtime(show::models(&global, command)),

@@ -7,6 +7,7 @@ mod key;
 mod local;
 mod store;
 
+pub mod csv;
 pub mod json;
 pub mod layout;
 pub mod parquet;

@@ -7,8 +7,8 @@ use polars::{
     error::PolarsError,
     io::parquet::metadata::{FileMetadata, FileMetadataRef},
     prelude::{
-        DataFrame, ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
-        StatisticsOptions,
+        DataFrame, LazyFrame, ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter,
+        ScanArgsParquet, ScanSources, SerReader, StatisticsOptions,
     },
 };
 
@@ -75,8 +75,29 @@ pub fn decode(bytes: Bytes) -> Result<DataFrame, ParquetError> {
     reader.finish().map_err(|source| ParquetError::Decode { source })
 }
 
-/// A file's bytes, read piece by piece. Not as a lazy frame: polars' query engine would bring 12 MiB
-/// of code and a dozen threads into a process that only ever asks for stretches of rows.
+/// A lazy frame over a file's bytes: filters and column choices reach into the file.
+///
+/// # Errors
+/// [`ParquetError::Decode`] for bytes that are no Parquet file.
+pub fn scan(bytes: Bytes) -> Result<LazyFrame, ParquetError> {
+    let sources = ScanSources::Buffers(Arc::from([Vec::from(bytes).into()]));
+    let mut options = ScanArgsParquet { glob: false, cache: false, ..Default::default() };
+    // Partition values are read from paths; bytes have none.
+    options.hive_options.enabled = Some(false);
+    LazyFrame::scan_parquet_sources(sources, options)
+        .map_err(|source| ParquetError::Decode { source })
+}
+
+/// Reads what a lazy frame asks for.
+///
+/// # Errors
+/// [`ParquetError::Decode`] when the file does not hold it.
+pub fn collect(frame: LazyFrame) -> Result<DataFrame, ParquetError> {
+    frame.collect().map_err(|source| ParquetError::Decode { source })
+}
+
+/// A file's bytes, read piece by piece, for jobs that only ever ask for stretches of rows: a lazy
+/// frame would bring polars' query engine with 12 MiB of code and a dozen threads into the daemon.
 pub struct File {
     bytes: Bytes,
     groups: Vec<RowGroup>,

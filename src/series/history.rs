@@ -25,7 +25,7 @@ const N_AHEAD: usize = 4;
 #[derive(Debug, Clone)]
 pub struct History {
     store: Store,
-    compute: Compute,
+    pub(super) compute: Compute,
     compression: Compression,
 }
 
@@ -224,7 +224,10 @@ impl History {
         Ok(self.compute.run(finish).await?)
     }
 
-    async fn fetch(&self, segment: Segment) -> Result<(Segment, Key, Bytes), SeriesError> {
+    pub(super) async fn fetch(
+        &self,
+        segment: Segment,
+    ) -> Result<(Segment, Key, Bytes), SeriesError> {
         let failed = |source| damaged(&segment, source);
         let key = Key::parse(&segment.key).map_err(|source| failed(source.into()))?;
         let bytes = self.store.get_sized(&key, segment.size).await.map_err(failed)?;

@@ -7,6 +7,7 @@ mod compaction;
 mod error;
 mod history;
 mod merge;
+mod scan;
 mod segment;
 
 #[cfg(test)]

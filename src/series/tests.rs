@@ -332,3 +332,21 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn a_lazy_frame_shows_the_rows_of_a_reading_as_they_were_last_stored() {
+    let mut bench = Bench::in_memory();
+    bench.write(&[point("a", 1, 1.0), point("a", 2, 2.0), point("b", 2, 20.0)]).await;
+    bench.write(&[point("a", 2, 2.5), point("b", 9, 90.0)]).await;
+    let query = Range::between(at(2), at(9));
+    let frame = bench.history.scan(&bench.live, &query).await.unwrap().unwrap();
+    let frame = bench.history.collect(frame).await.unwrap().unwrap();
+    let names: Vec<_> = frame.get_column_names().into_iter().map(|n| n.as_str()).collect();
+    assert_eq!(names, ["metric", "at", "value"]);
+    let metrics: Vec<_> = frame.column("metric").unwrap().str().unwrap().iter().collect();
+    let values: Vec<_> = frame.column("value").unwrap().f64().unwrap().iter().collect();
+    assert_eq!(metrics, [Some("a"), Some("b")]);
+    assert_eq!(values, [Some(2.5), Some(20.0)]);
+    let nothing = Range::between(at(100), at(200));
+    assert!(bench.history.scan(&bench.live, &nothing).await.unwrap().is_none());
+}
