@@ -13,10 +13,11 @@ use super::{
     later::NOT_YET,
     place::{Located, Place},
     section::{Section, Text},
+    web_source,
 };
 
 const DEFAULT_MAX_ROWS: usize = 10_000_000;
-const DEFAULT_MAX_BYTES: usize = 64 << 20;
+pub(super) const DEFAULT_MAX_BYTES: usize = 64 << 20;
 
 /// Reads `[source]`. A `query_file` is looked for in the batch file's folder, then in
 /// `metric_batches/`.
@@ -28,6 +29,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             read: &|source| sql(source, query_dirs),
         },
         Kind { name: "file", keys: &["path"], read: &file },
+        Kind { name: "http", keys: web_source::HTTP_KEYS, read: &web_source::http },
         Kind { name: "command", keys: &["command", "env", "max_bytes"], read: &command },
     ]);
     SourceSpec {

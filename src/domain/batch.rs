@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CronExpr, Direction, JobKind, MetricName, Secret, Span, Timestamp,
+    BatchName, CronExpr, Direction, HttpSpec, JobKind, MetricName, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -91,6 +91,8 @@ pub enum SourceKind {
         /// A path or glob, resolved against the project folder.
         path: PathBuf,
     },
+    /// An address that answers with rows.
+    Http(HttpSpec),
     /// A program that prints CSV or JSON rows.
     Command {
         /// Program and arguments; no shell. `anomstack` is this program.
@@ -110,6 +112,7 @@ impl SourceKind {
         match self {
             Self::Sql { .. } => "sql",
             Self::File { .. } => "file",
+            Self::Http(_) => "http",
             Self::Command { .. } => "command",
         }
     }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use polars::prelude::{Column, DataFrame, DataType, IntoColumn, ParquetReader, SerReader, Series};
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
 
-use super::{SourceError, error::printable, rows};
+use super::{SourceError, error::printable, gzip, rows, stack::stack};
 use crate::compute::Compute;
 
 /// Bytes all files of one read may have together.
@@ -62,6 +62,7 @@ fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
 
 fn parse(bytes: Vec<u8>, path: &Path, max_rows: usize) -> Result<DataFrame, SourceError> {
     let place = format!("`{}`", path.display());
+    let bytes = gzip::inflate(bytes, MAX_BYTES, &place)?;
     if !bytes.starts_with(b"PAR1") {
         return rows::parse(&bytes, &place, max_rows);
     }
@@ -74,33 +75,6 @@ fn parse(bytes: Vec<u8>, path: &Path, max_rows: usize) -> Result<DataFrame, Sour
         return Err(SourceError::TooManyRows { max_rows });
     }
     reader.finish().map_err(wrong)
-}
-
-/// One frame under the other. A column that a frame lacks is empty there; columns of different
-/// types become text.
-fn stack(frames: Vec<DataFrame>) -> polars::prelude::PolarsResult<DataFrame> {
-    let mut names: Vec<_> = Vec::new();
-    for name in frames.iter().flat_map(DataFrame::get_column_names) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let parts = || frames.iter().map(|frame| (frame, frame.column(name).ok()));
-        let mut types = parts().filter_map(|(_, part)| Some(part?.dtype()));
-        let first = types.next().cloned().unwrap_or(DataType::String);
-        let dtype = if types.all(|t| *t == first) { first } else { DataType::String };
-        let mut whole = Series::new_empty(name.clone(), &dtype).into_column();
-        for (frame, part) in parts() {
-            match part {
-                Some(part) => whole.append(&part.cast(&dtype)?)?,
-                None => whole.append(&Column::full_null(name.clone(), frame.height(), &dtype))?,
-            };
-        }
-        columns.push(whole);
-    }
-    DataFrame::new(frames.iter().map(DataFrame::height).sum(), columns)
 }
 
 /// The files a path or glob names, sorted; at least one.
@@ -156,7 +130,7 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{NamedFrom, ParquetWriter};
+    use polars::prelude::{IntoColumn, NamedFrom, ParquetWriter, Series};
 
     use super::*;
 

@@ -86,7 +86,7 @@ fn a_full_batch_is_read_as_written() {
 fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\n",
-        &["a.toml:1:2: `source.kind` is missing (write one of sql, file, command)"],
+        &["a.toml:1:2: `source.kind` is missing (write one of sql, file, http, command)"],
     );
     check_batch(
         "[source]\nkind = \"file\"\n",
@@ -97,7 +97,7 @@ fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\nkind = \"prometheus\"\nurl = \"http://x\"\n",
         &[
-            "a.toml:2:8: `prometheus` is not one of sql, file, command (not available in this version)",
+            "a.toml:2:8: `prometheus` is not one of sql, file, http, command (not available in this version)",
         ],
     );
     check_batch(
