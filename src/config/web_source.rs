@@ -1,6 +1,8 @@
 //! `[source]` of the kinds that are asked over HTTP.
 
-use crate::domain::{Endpoint, HttpSpec, PageStep, Paging, Secret, SourceKind, WebAuth};
+use crate::domain::{
+    Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, Secret, SourceKind, Span, WebAuth,
+};
 
 use super::{section::Section, source::DEFAULT_MAX_BYTES, system::is_web_address};
 
@@ -17,6 +19,20 @@ pub(super) const HTTP_KEYS: &[&str] = &[
     "paging",
 ];
 
+pub(super) const PROMETHEUS_KEYS: &[&str] = &[
+    "url",
+    "headers",
+    "auth",
+    "allow_private",
+    "max_bytes",
+    "query",
+    "step",
+    "offset",
+    "lookback",
+    "name",
+    "tenant",
+];
+
 const DEFAULT_MAX_PAGES: usize = 100;
 
 pub(super) fn http(source: &mut Section<'_>) -> Option<SourceKind> {
@@ -31,6 +47,40 @@ pub(super) fn http(source: &mut Section<'_>) -> Option<SourceKind> {
     };
     let endpoint = endpoint?;
     Some(SourceKind::Http(HttpSpec { endpoint, params, format, pointer, columns, paging }))
+}
+
+pub(super) fn prometheus(source: &mut Section<'_>) -> Option<SourceKind> {
+    let endpoint = endpoint(source, "write the server's address, as in \"http://prometheus:9090\"");
+    let query = source.required_text("query", "write PromQL, as in \"sum by (job) (up)\"");
+    let step = whole_millis(source, "step", Span::secs(60));
+    let offset = source.span_or("offset", Span::ZERO);
+    let lookback = source.positive_span_or("lookback", Span::days(1));
+    let name = source.text("name").map(|text| text.value.text);
+    let tenant = source.text("tenant").map(|text| (text.value.text, text.place));
+    if let Some((tenant, place)) = &tenant
+        && !is_header("x-scope-orgid", &Secret::new(tenant.clone()))
+    {
+        source.check.problem(place, "`tenant` cannot be sent as a header");
+    }
+    Some(SourceKind::Prometheus(PrometheusSpec {
+        endpoint: endpoint?,
+        query: query?.value.text,
+        step,
+        offset,
+        lookback,
+        name,
+        tenant: tenant.map(|(tenant, _)| tenant),
+    }))
+}
+
+/// A length of time as Prometheus counts it.
+fn whole_millis(source: &mut Section<'_>, key: &'static str, default: Span) -> Span {
+    let place = source.key_place(key).unwrap_or(source.place.clone());
+    let span = source.positive_span_or(key, default);
+    if span.micros() % 1_000 != 0 {
+        source.check.problem(&place, format!("`{key}` must be a whole number of milliseconds"));
+    }
+    span
 }
 
 fn endpoint(source: &mut Section<'_>, help: &str) -> Option<Endpoint> {

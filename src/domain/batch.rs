@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CronExpr, Direction, HttpSpec, JobKind, MetricName, Secret, Span, Timestamp,
+    BatchName, CronExpr, Direction, HttpSpec, JobKind, MetricName, PrometheusSpec, Secret, Span,
+    Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -77,7 +78,7 @@ pub struct SourceSpec {
 pub enum SourceKind {
     /// A query on a database.
     Sql {
-        /// `sqlite://…` or `postgres://…`.
+        /// `sqlite://…`, `postgres://…` or `mysql://…`.
         url: Secret,
         /// MiniJinja text with `now`, `last_timestamp`, `batch`, `params`.
         query: String,
@@ -93,6 +94,8 @@ pub enum SourceKind {
     },
     /// An address that answers with rows.
     Http(HttpSpec),
+    /// A Prometheus query.
+    Prometheus(PrometheusSpec),
     /// A program that prints CSV or JSON rows.
     Command {
         /// Program and arguments; no shell. `anomstack` is this program.
@@ -113,6 +116,7 @@ impl SourceKind {
             Self::Sql { .. } => "sql",
             Self::File { .. } => "file",
             Self::Http(_) => "http",
+            Self::Prometheus(_) => "prometheus",
             Self::Command { .. } => "command",
         }
     }

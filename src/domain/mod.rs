@@ -33,7 +33,7 @@ pub use run::{
 pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
-pub use source::{Endpoint, HttpSpec, PageStep, Paging, WebAuth, WebFormat};
+pub use source::{Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat};
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, StorageBackend, StorageSpec,
     SystemSpec,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ParamValue, Secret,
+    ParamValue, Secret, Span,
     run::{UnknownText, text_enum},
 };
 
@@ -112,4 +112,23 @@ pub enum PageStep {
         /// Number of the first page.
         first: usize,
     },
+}
+
+/// A Prometheus query over a window of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrometheusSpec {
+    /// The server; its address without `/api/v1`.
+    pub endpoint: Endpoint,
+    /// PromQL.
+    pub query: String,
+    /// Distance of two values; instants are its multiples.
+    pub step: Span,
+    /// How long before now the window ends.
+    pub offset: Span,
+    /// How far the first read reaches back.
+    pub lookback: Span,
+    /// MiniJinja over a series' labels that gives its name; without it, what Prometheus would print.
+    pub name: Option<String>,
+    /// Sent as `X-Scope-OrgID`.
+    pub tenant: Option<String>,
 }

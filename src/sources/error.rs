@@ -24,12 +24,12 @@ pub enum SourceError {
         message: String,
     },
     /// The URL names no database this program speaks to.
-    #[error("open the database: the URL must begin with sqlite: or postgres:")]
+    #[error("open the database: the URL must begin with sqlite:, postgres: or mysql:")]
     UnknownDatabase,
     /// The database cannot be reached, or refuses the sign-in.
     #[error("connect to {database}: {message}")]
     Connect {
-        /// `SQLite` or `PostgreSQL`.
+        /// `SQLite`, `PostgreSQL` or `MySQL`.
         database: &'static str,
         /// What the database or the network said.
         message: String,
@@ -91,6 +91,12 @@ pub enum SourceError {
         ours: String,
         /// The columns that came.
         found: Vec<String>,
+    },
+    /// Two series get one name, and their values could not be told apart.
+    #[error("name the series: two are called `{name}`; let `name` use more labels")]
+    SameName {
+        /// The name.
+        name: String,
     },
     /// The database refuses the query, or failed while answering.
     #[error("run {origin}{}: {message}", at_line(*line))]
@@ -216,6 +222,7 @@ impl SourceError {
             | Self::UnknownAddress
             | Self::Forbidden(_)
             | Self::OtherHost { .. }
+            | Self::SameName { .. }
             | Self::Glob { .. } => true,
             // The rest of these are for the asker to mend: credentials, address, parameters.
             Self::Status { status, .. } => {

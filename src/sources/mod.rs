@@ -20,6 +20,8 @@ mod template;
 mod web;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, path::Path};
@@ -78,6 +80,7 @@ async fn read_untimed(
         }
         SourceKind::File { path } => file::read(path, spec.max_rows, compute).await,
         SourceKind::Http(spec) => web::read_http(spec, ctx, compute).await,
+        SourceKind::Prometheus(spec) => web::read_prometheus(spec, ctx, compute).await,
         SourceKind::Command { argv, env, max_bytes, dir } => {
             let (inherited, max_bytes) = (ctx.environment, *max_bytes);
             let call = command::Call { argv, inherited, env, dir, max_bytes };

@@ -86,6 +86,14 @@ pub(super) async fn read_at(
     batch: &BatchSpec,
     last: Option<&str>,
 ) -> Result<DataFrame, SourceError> {
+    read_when(batch, Timestamp::parse("2026-01-02T00:00:00Z").unwrap(), last).await
+}
+
+pub(super) async fn read_when(
+    batch: &BatchSpec,
+    now: Timestamp,
+    last: Option<&str>,
+) -> Result<DataFrame, SourceError> {
     let environment = BTreeMap::from([
         ("PATH".into(), "/usr/bin:/bin".into()),
         ("INHERITED".into(), "no".to_owned()),
@@ -94,7 +102,7 @@ pub(super) async fn read_at(
     let ctx = ReadContext {
         client: &client,
         batch,
-        now: Timestamp::parse("2026-01-02T00:00:00Z").unwrap(),
+        now,
         last_timestamp: last.map(|last| Timestamp::parse(last).unwrap()),
         program: Path::new("/bin/echo"),
         environment: &environment,

@@ -64,3 +64,24 @@ fn what_an_http_source_cannot_mean_is_said() {
         check_batch(&format!("{url}paging = {paging}\n"), &[&expected]);
     }
 }
+
+#[test]
+fn a_prometheus_source_is_read_as_written_and_checked() {
+    let text = "[source]\nkind = \"prometheus\"\nurl = \"http://prom:9090\"\nquery = \"up\"\n";
+    let SourceKind::Prometheus(spec) = batch(text).source.kind else { panic!() };
+    let spans = [spec.step, spec.offset, spec.lookback].map(|span| span.to_string());
+    assert_eq!((spans, spec.name, spec.tenant), (["1m", "0s", "1d"].map(String::from), None, None));
+    assert_eq!(spec.endpoint.auth, WebAuth::None);
+    let more = format!("{text}step = \"15s\"\nname = \"{{{{ job }}}}\"\ntenant = \"a\"\n");
+    let SourceKind::Prometheus(spec) = batch(&more).source.kind else { panic!() };
+    assert_eq!((spec.name.as_deref(), spec.tenant.as_deref()), (Some("{{ job }}"), Some("a")));
+    check_batch(
+        "[source]\nkind = \"prometheus\"\nurl = \"prom:9090\"\nstep = \"0s\"\ntenant = \"a\\nb\"\n",
+        &[
+            "a.toml:1:2: `source.query` is missing (write PromQL, as in \"sum by (job) (up)\")",
+            "a.toml:3:7: this is not an http:// or https:// address",
+            "a.toml:4:8: `step` must be longer than nothing",
+            "a.toml:5:10: `tenant` cannot be sent as a header",
+        ],
+    );
+}

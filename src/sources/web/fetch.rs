@@ -24,6 +24,8 @@ pub(super) struct Server<'a> {
     ctx: &'a ReadContext<'a>,
     timeout: Span,
     bytes_left: usize,
+    /// Sent as `X-Scope-OrgID`.
+    tenant: Option<&'a str>,
 }
 
 /// What is asked.
@@ -45,7 +47,12 @@ pub(super) struct Answer {
 impl<'a> Server<'a> {
     pub(super) fn new(endpoint: &'a Endpoint, ctx: &'a ReadContext<'a>) -> Self {
         let timeout = ctx.batch.source.timeout;
-        Self { endpoint, ctx, timeout, bytes_left: endpoint.max_bytes }
+        Self { endpoint, ctx, timeout, bytes_left: endpoint.max_bytes, tenant: None }
+    }
+
+    /// The same server on behalf of one of its tenants.
+    pub(super) fn for_tenant(self, tenant: Option<&'a str>) -> Self {
+        Self { tenant, ..self }
     }
 
     /// The configured address.
@@ -81,6 +88,10 @@ impl<'a> Server<'a> {
             WebAuth::None => request,
             WebAuth::Bearer(token) => request.bearer_auth(token.reveal()),
             WebAuth::Basic { user, password } => request.basic_auth(user, Some(password.reveal())),
+        };
+        let request = match self.tenant {
+            Some(tenant) => request.header("x-scope-orgid", tenant),
+            None => request,
         };
         let headers = self.endpoint.headers.iter();
         let request = headers

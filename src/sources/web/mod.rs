@@ -4,7 +4,13 @@
 mod document;
 mod fetch;
 mod pages;
+mod prometheus;
+#[cfg(test)]
+mod prometheus_tests;
+#[cfg(test)]
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
 pub(super) use pages::read as read_http;
+pub(super) use prometheus::read as read_prometheus;
