@@ -1,4 +1,4 @@
-//! Files: CSV, JSON and Parquet, by path or glob, read in the order of their names and put
+//! Files: CSV, TSV, JSON, NDJSON and Parquet, plain or gzip, by path or glob, read in the order of their names and put
 //! together by column name.
 
 use std::{
@@ -183,6 +183,21 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         assert!(matches!(read_all(&path, 1), Err(SourceError::Decode { .. })));
+    }
+
+    #[test]
+    fn json_lines_tabs_and_compressed_files_are_read_alike() {
+        use std::io::Write;
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "a.ndjson", "{\"ts\":1,\"value\":10}\n");
+        write(dir.path(), "b.json", "[{\"ts\":2,\"value\":20}]");
+        write(dir.path(), "c.tsv", "ts\tvalue\n3\t30\n");
+        let file = fs::File::create(dir.path().join("d.csv.gz")).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        gzip.write_all(b"ts,value\n4,40\n").unwrap();
+        gzip.finish().unwrap();
+        let all = read_all(&dir.path().join("*"), 9).unwrap();
+        assert_eq!(cells(&all), ["1,10", "2,20", "3,30", "4,40"]);
     }
 
     #[test]

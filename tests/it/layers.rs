@@ -63,7 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// A crate or path, and the only files (by the start of their path below `src`) that may name it.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx::", &["catalog/", "sources/sql", "cli/demo/database.rs"]),
+    ("sqlx::", &["catalog/", "sources/sql", "cli/demo/database.rs", "sources/conformance.rs"]),
     ("object_store::", &["io/"]),
     ("axum::", &["http/"]),
     ("hyper::", &["http/"]),
