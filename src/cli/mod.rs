@@ -13,6 +13,7 @@ mod open;
 mod run;
 mod serve;
 mod show;
+mod source;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -64,6 +65,9 @@ enum Command {
     Run(run::Run),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
+    /// Look at a batch's source without storing anything
+    #[command(subcommand)]
+    Source(source::Source),
     /// The batches and how they are doing
     #[command(subcommand)]
     Batches(batches::Batches),
@@ -126,6 +130,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
+        Command::Source(command) => on_runtime(source::source(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(command) => on_runtime(show::metrics(&global, command)),
         Command::Runs(command) => on_runtime(show::runs(&global, command)),
