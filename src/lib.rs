@@ -8,6 +8,7 @@ pub mod telemetry;
 
 pub mod compute;
 pub mod io;
+pub mod net;
 pub mod series;
 pub mod catalog;
 pub mod sources;

@@ -40,6 +40,7 @@ fn kind_of(error: &JobError) -> FailureKind {
         JobError::Catalog(CatalogError::Fenced { .. }) => FailureKind::Fenced,
         JobError::Compute(ComputeError::Panicked { .. }) => FailureKind::Panic,
         JobError::Policy(_) | JobError::Key(_) => FailureKind::Permanent,
+        JobError::Source(error) if error.is_permanent() => FailureKind::Permanent,
         JobError::Source(_)
         | JobError::Series(_)
         | JobError::Store(_)

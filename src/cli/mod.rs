@@ -14,6 +14,7 @@ mod open;
 mod run;
 mod serve;
 mod show;
+mod source;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -65,6 +66,9 @@ enum Command {
     Run(run::Run),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
+    /// Look at a batch's source without storing anything
+    #[command(subcommand)]
+    Source(source::Source),
     /// The batches and how they are doing
     #[command(subcommand)]
     Batches(batches::Batches),
@@ -136,6 +140,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
+        Command::Source(command) => on_runtime(source::source(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(Metrics::Shown(command)) => on_runtime(show::metrics(&global, command)),
         Command::Metrics(Metrics::Export(command)) => on_runtime(export::export(&global, command)),

@@ -11,7 +11,7 @@ use crate::{
     domain::{LogSpec, ServerSpec},
     io::Store,
     jobs::{JobContext, Progress, VersionClock},
-    notify::Client,
+    net::Client,
     runtime::clock,
     series::History,
     telemetry::{self, Metrics},
@@ -61,7 +61,9 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
     let catalog =
         Catalog::open(&storage.root.join("catalog.db")).await.context("open the catalog")?;
     let compute = Compute::new(0)?;
+    let client = Client::new();
     let ctx = JobContext {
+        client: client.clone(),
         history: History::new(store.clone(), compute.clone(), storage.compression.into()),
         catalog,
         store,
@@ -73,5 +75,5 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         environment: Arc::new(Environment::from_process().into_inner()),
         progress: Arc::new(Progress::default()),
     };
-    Ok(Opened { project: Arc::new(project), ctx, client: Client::new() })
+    Ok(Opened { project: Arc::new(project), ctx, client })
 }

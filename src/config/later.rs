@@ -5,7 +5,7 @@
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["calendar", "catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
-    ("source", &["headers", "auth", "sql", "driver", "step", "promql"]),
+    ("source", &["sql", "driver"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
     ("alert", &["budget", "resolve_after", "group"]),
     ("metrics.alert", &["budget", "resolve_after", "group"]),
@@ -16,7 +16,7 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
 
 /// Values by their key's path that this version does not know yet.
 const LATER_WORDS: &[(&str, &[&str])] = &[
-    ("source.kind", &["prometheus", "http", "adbc", "push"]),
+    ("source.kind", &["adbc", "push"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
     ("storage.backend", &["s3", "gcs", "azure"]),

@@ -23,6 +23,7 @@ mod source;
 mod system;
 mod texts;
 mod values;
+mod web_source;
 #[cfg(test)]
 mod tests;
 

@@ -292,7 +292,9 @@ impl<'c> Section<'c> {
 
     /// A key's value; `None` when it is absent or already reported.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let entry = self.entries.remove(key)?;
         if matches!(entry.node.value, Value::Broken) { None } else { Some(entry.node) }
     }

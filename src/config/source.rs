@@ -10,13 +10,13 @@ use crate::domain::{Secret, SourceKind, SourceSpec, Span};
 
 use super::{
     kinds::Kind,
-    later::NOT_YET,
     place::{Located, Place},
     section::{Section, Text},
+    web_source,
 };
 
 const DEFAULT_MAX_ROWS: usize = 10_000_000;
-const DEFAULT_MAX_BYTES: usize = 64 << 20;
+pub(super) const DEFAULT_MAX_BYTES: usize = 64 << 20;
 
 /// Reads `[source]`. A `query_file` is looked for in the batch file's folder, then in
 /// `metric_batches/`.
@@ -28,6 +28,12 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             read: &|source| sql(source, query_dirs),
         },
         Kind { name: "file", keys: &["path"], read: &file },
+        Kind { name: "http", keys: web_source::HTTP_KEYS, read: &web_source::http },
+        Kind {
+            name: "prometheus",
+            keys: web_source::PROMETHEUS_KEYS,
+            read: &web_source::prometheus,
+        },
         Kind { name: "command", keys: &["command", "env", "max_bytes"], read: &command },
     ]);
     SourceSpec {
@@ -42,7 +48,10 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
 
 fn sql(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> Option<SourceKind> {
     if !source.has("url") {
-        source.missing("url", "write sqlite://path or postgres://user:password@host/database");
+        source.missing(
+            "url",
+            "write sqlite://path, or postgres:// or mysql:// and user:password@host/database",
+        );
     }
     let url = source.secret("url").and_then(|url| database_url(source, &url));
     let query = query(source, query_dirs);
@@ -56,7 +65,7 @@ fn database_url(source: &mut Section<'_>, url: &Located<Secret>) -> Option<Secre
     let text = url.value.reveal();
     let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
     match scheme {
-        "postgres" | "postgresql" => Some(url.value.clone()),
+        "postgres" | "postgresql" | "mysql" | "mariadb" => Some(url.value.clone()),
         "sqlite" => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             if matches!(path.split('?').next(), None | Some("" | ":memory:")) {
@@ -67,10 +76,7 @@ fn database_url(source: &mut Section<'_>, url: &Located<Secret>) -> Option<Secre
         }
         _ => {
             let message = "this is not the address of a database";
-            let help = match scheme {
-                "mysql" => NOT_YET,
-                _ => "it starts with sqlite:// or postgres://",
-            };
+            let help = "it starts with sqlite://, postgres:// or mysql://";
             source.check.problem_with_help(&url.place, message, help);
             None
         }

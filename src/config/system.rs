@@ -137,7 +137,7 @@ fn webhook(channel: &mut Section<'_>) -> Option<ChannelKind> {
     Some(ChannelKind::Webhook { url: url?.value, secret, allow_private, timeout })
 }
 
-fn is_web_address(text: &str) -> bool {
+pub(super) fn is_web_address(text: &str) -> bool {
     url::Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CronExpr, Direction, JobKind, MetricName, Secret, Span, Timestamp,
+    BatchName, CronExpr, Direction, HttpSpec, JobKind, MetricName, PrometheusSpec, Secret, Span,
+    Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -77,7 +78,7 @@ pub struct SourceSpec {
 pub enum SourceKind {
     /// A query on a database.
     Sql {
-        /// `sqlite://…` or `postgres://…`.
+        /// `sqlite://…`, `postgres://…` or `mysql://…`.
         url: Secret,
         /// MiniJinja text with `now`, `last_timestamp`, `batch`, `params`.
         query: String,
@@ -91,6 +92,10 @@ pub enum SourceKind {
         /// A path or glob, resolved against the project folder.
         path: PathBuf,
     },
+    /// An address that answers with rows.
+    Http(HttpSpec),
+    /// A Prometheus query.
+    Prometheus(PrometheusSpec),
     /// A program that prints CSV or JSON rows.
     Command {
         /// Program and arguments; no shell. `anomstack` is this program.
@@ -110,6 +115,8 @@ impl SourceKind {
         match self {
             Self::Sql { .. } => "sql",
             Self::File { .. } => "file",
+            Self::Http(_) => "http",
+            Self::Prometheus(_) => "prometheus",
             Self::Command { .. } => "command",
         }
     }

@@ -11,6 +11,7 @@ mod run;
 mod score;
 mod secret;
 mod series;
+mod source;
 mod system;
 mod time;
 pub mod words;
@@ -32,6 +33,7 @@ pub use run::{
 pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
+pub use source::{Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat};
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, StorageBackend, StorageSpec,
     SystemSpec,

@@ -14,6 +14,7 @@ use crate::{
     compute::Compute,
     domain::{ModelVersion, Span, Timestamp},
     io::Store,
+    net::Client,
     series::History,
     telemetry::Metrics,
 };
@@ -29,6 +30,8 @@ pub struct JobContext {
     pub history: History,
     /// The way to the computing threads.
     pub compute: Compute,
+    /// HTTP clients for sources.
+    pub client: Client,
     /// Prometheus metrics.
     pub metrics: Metrics,
     /// Gives model versions.

@@ -11,7 +11,8 @@ use crate::{
         outbox::{Delivery, Refusal},
     },
     domain::{BatchSpec, ChannelSpec, Span, Timestamp},
-    notify::{self, Client, Message, Outcome},
+    net::Client,
+    notify::{self, Message, Outcome},
     telemetry::DeliveryOutcome,
 };
 

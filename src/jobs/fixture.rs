@@ -33,6 +33,7 @@ pub(super) async fn open() -> Fixture {
     let project = config::load(dir.path(), &Environment::default()).unwrap();
     let (store, compute) = (Store::memory(), Compute::new(1).unwrap());
     let ctx = JobContext {
+        client: crate::net::Client::new(),
         catalog: Catalog::open(&dir.path().join("catalog.db")).await.unwrap(),
         history: History::new(store.clone(), compute.clone(), Compression::Off),
         store,

@@ -28,6 +28,7 @@ pub(super) async fn ingest(
         batch,
         now: as_of.now,
         last_timestamp: watermark,
+        client: &ctx.client,
         program: &ctx.program,
         environment: &ctx.environment,
     };

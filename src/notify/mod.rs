@@ -1,8 +1,6 @@
 //! Telling people: one message to one channel, one attempt. What is due and what follows from an
 //! outcome is the outbox's business; nothing here retries or remembers.
 
-mod address;
-mod client;
 mod file;
 mod message;
 mod retry;
@@ -11,13 +9,13 @@ mod webhook;
 #[cfg(test)]
 mod webhook_tests;
 
-pub use client::Client;
 pub use message::Message;
 pub use retry::backoff;
 
-use address::Reach;
-
-use crate::domain::{ChannelKind, ChannelSpec, Span};
+use crate::{
+    domain::{ChannelKind, ChannelSpec, Span},
+    net::{Client, Reach},
+};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! When a failed message is tried again.
 
-use crate::domain::{Span, Timestamp};
+use crate::domain::Span;
 
 /// The longest wait before each attempt; after the last the message is dead. Together about 62
 /// hours: a receiver may be down for a weekend.
@@ -18,9 +18,6 @@ const SCHEDULE: [Span; 11] = [
     Span::hours(24),
 ];
 
-/// However long a receiver asks to be left alone, it is asked again after this.
-const LONGEST_THROTTLE: Span = Span::hours(1);
-
 /// How long to wait before the next attempt when so many were made; `None` when that was the
 /// last. `unit_random` in [0, 1] spreads the waits over the whole step, so that the messages of
 /// one failure do not come back together.
@@ -28,18 +25,6 @@ pub fn backoff(n_attempts: u32, unit_random: f64) -> Option<Span> {
     let step = SCHEDULE.get(usize::try_from(n_attempts).ok()?)?;
     // The conversion makes 0 of a NaN.
     Some(Span::from_micros((step.micros() as f64 * unit_random.clamp(0.0, 1.0)) as i64))
-}
-
-/// Reads `Retry-After`: seconds, or a date.
-pub(super) fn retry_after(header: &str, now: Timestamp) -> Option<Span> {
-    let header = header.trim();
-    let wait = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit is longer than the longest wait.
-        header.parse().map_or(LONGEST_THROTTLE, Span::secs)
-    } else {
-        Timestamp::from(chrono::DateTime::parse_from_rfc2822(header).ok()?.to_utc()) - now
-    };
-    Some(wait.clamp(Span::ZERO, LONGEST_THROTTLE))
 }
 
 #[cfg(test)]
@@ -62,23 +47,5 @@ mod tests {
         assert_eq!(backoff(2, 0.5), Some(Span::secs(15)));
         assert_eq!(backoff(2, 7.0), Some(Span::secs(30)));
         assert_eq!(backoff(2, f64::NAN), Some(Span::ZERO));
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_date_and_capped() {
-        let now = Timestamp::parse("1994-11-06T08:49:07Z").unwrap();
-        for (header, expected) in [
-            ("0", Some(Span::ZERO)),
-            (" 120 ", Some(Span::secs(120))),
-            ("999999", Some(Span::hours(1))),
-            ("99999999999999999999999999", Some(Span::hours(1))),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(Span::secs(30))),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(Span::ZERO)),
-            ("soon", None),
-            ("-5", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(header, now), expected, "{header}");
-        }
     }
 }

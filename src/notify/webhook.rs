@@ -1,22 +1,17 @@
 //! The `webhook` channel: a signed POST (Standard Webhooks). Only the answer's status counts; its
 //! body is never read, so its size and speed do not matter.
 
-use std::error::Error;
-
 use reqwest::{
     RequestBuilder, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use url::Url;
 
-use super::{
-    Client, Message, Outcome,
-    address::{self, Forbidden, Reach},
-    client::Transport,
-    retry::retry_after,
-    signature::sign,
+use super::{Message, Outcome, signature::sign};
+use crate::{
+    domain::{Secret, Span, Timestamp},
+    net::{self, Client, Reach, chain, forbidden, retry_after},
 };
-use crate::domain::{Secret, Span, Timestamp};
 
 /// Where to and how.
 #[derive(Debug, Clone, Copy)]
@@ -44,15 +39,14 @@ fn prepare(hook: &Hook<'_>, message: &Message, client: &Client) -> Result<Reques
     // The parser's error would not show the URL, but would tell where in it the fault is.
     let url = Url::parse(hook.url.reveal().trim())
         .map_err(|_| refused("the channel's address is no URL".to_owned()))?;
-    address::check(&url, hook.reach).map_err(|error| refused(error.to_string()))?;
+    net::check(&url, hook.reach).map_err(|error| refused(error.to_string()))?;
     let body = message.payload().map_err(|error| refused(format!("write the alert: {error}")))?;
     let signature = hook
         .secret
         .map(|secret| sign(secret, &message.id, message.sent_at.secs(), &body))
         .transpose()
         .map_err(|error| refused(error.to_string()))?;
-    let transport = if url.scheme() == "https" { Transport::Tls } else { Transport::Plain };
-    let http = client.get(transport, hook.reach).map_err(|error| Outcome::Retry {
+    let http = client.to(&url, hook.reach).map_err(|error| Outcome::Retry {
         reason: format!("set up TLS: {}", chain(&error.without_url())),
         ambiguous: false,
     })?;
@@ -98,27 +92,4 @@ fn failed(error: reqwest::Error) -> Outcome {
     }
     // Without a connection nothing can have arrived; with one, everything may have.
     Outcome::Retry { reason: chain(&error), ambiguous: !error.is_connect() }
-}
-
-/// The refusal of an address by [`address::CheckedDns`], if that is what went wrong.
-fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
-            return Some(*forbidden);
-        }
-        source = error.source();
-    }
-    None
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

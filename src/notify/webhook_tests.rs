@@ -5,8 +5,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Client, Outcome, message::tests::message, send, signature::sign};
-use crate::domain::{ChannelKind, ChannelSpec, Secret, Span};
+use super::{Outcome, message::tests::message, send, signature::sign};
+use crate::{
+    domain::{ChannelKind, ChannelSpec, Secret, Span},
+    net::Client,
+};
 
 const TOKEN: &str = "t0ken-in-the-path";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -6,6 +6,7 @@ use std::{io, path::PathBuf};
 use crate::{
     compute::ComputeError,
     domain::{Secret, Span},
+    net::Forbidden,
 };
 
 /// A read that failed as a whole. Rows that are bad by themselves are not errors: they are counted
@@ -23,15 +24,79 @@ pub enum SourceError {
         message: String,
     },
     /// The URL names no database this program speaks to.
-    #[error("open the database: the URL must begin with sqlite: or postgres:")]
+    #[error("open the database: the URL must begin with sqlite:, postgres: or mysql:")]
     UnknownDatabase,
     /// The database cannot be reached, or refuses the sign-in.
     #[error("connect to {database}: {message}")]
     Connect {
-        /// `SQLite` or `PostgreSQL`.
+        /// `SQLite`, `PostgreSQL` or `MySQL`.
         database: &'static str,
         /// What the database or the network said.
         message: String,
+    },
+    /// The address to ask cannot be read.
+    #[error("ask the server: the address cannot be read")]
+    UnknownAddress,
+    /// The address may not be called.
+    #[error("ask the server")]
+    Forbidden(#[source] Forbidden),
+    /// The server leads to another one, which would get the sign-in.
+    #[error("ask the server: it leads to another host, `{host}`")]
+    OtherHost {
+        /// Where to.
+        host: String,
+    },
+    /// The server cannot be reached, or the answer broke off.
+    #[error("ask the server: {message}")]
+    Request {
+        /// What happened.
+        message: String,
+    },
+    /// The server asks to be left alone for a while.
+    #[error("ask the server: it answered {status} and asks to wait{}", for_long(*after))]
+    Throttled {
+        /// Its answer: 429 or 503.
+        status: u16,
+        /// For how long, where it says so.
+        after: Option<Span>,
+    },
+    /// The server refuses.
+    #[error("ask the server: it answered {status}{}", and_said(said))]
+    Status {
+        /// Its answer.
+        status: u16,
+        /// The first words of it.
+        said: String,
+    },
+    /// More pages than one read may ask for.
+    #[error("read the answer: more than {max_pages} pages (`max_pages`)")]
+    TooManyPages {
+        /// The configured limit.
+        max_pages: usize,
+    },
+    /// The rows are not where they should be.
+    #[error("read {place}: there is nothing at `{pointer}`")]
+    NothingThere {
+        /// What was read.
+        place: String,
+        /// The JSON pointer.
+        pointer: String,
+    },
+    /// A column that is to be renamed is not there.
+    #[error("find the column `{column}`, to be `{ours}`: found {}", listed(found))]
+    NoColumn {
+        /// As the answer should call it.
+        column: String,
+        /// As it is called here.
+        ours: String,
+        /// The columns that came.
+        found: Vec<String>,
+    },
+    /// Two series get one name, and their values could not be told apart.
+    #[error("name the series: two are called `{name}`; let `name` use more labels")]
+    SameName {
+        /// The name.
+        name: String,
     },
     /// The database refuses the query, or failed while answering.
     #[error("run {origin}{}: {message}", at_line(*line))]
@@ -126,7 +191,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A program ended unsuccessfully.
-    #[error("run `{program}`: it ended with {status}{}", said(stderr))]
+    #[error("run `{program}`: it ended with {status}{}", and_said(stderr))]
     Failed {
         /// The program.
         program: String,
@@ -152,9 +217,24 @@ impl SourceError {
     /// Whether reading again without a change of the configuration cannot succeed.
     pub const fn is_permanent(&self) -> bool {
         match self {
-            Self::Template { .. } | Self::UnknownDatabase | Self::Glob { .. } => true,
+            Self::Template { .. }
+            | Self::UnknownDatabase
+            | Self::UnknownAddress
+            | Self::Forbidden(_)
+            | Self::OtherHost { .. }
+            | Self::SameName { .. }
+            | Self::Glob { .. } => true,
+            // The rest of these are for the asker to mend: credentials, address, parameters.
+            Self::Status { status, .. } => {
+                matches!(status, 400..=499) && !matches!(status, 408 | 425)
+            }
             Self::Connect { .. }
             | Self::Query { .. }
+            | Self::Request { .. }
+            | Self::Throttled { .. }
+            | Self::TooManyPages { .. }
+            | Self::NothingThere { .. }
+            | Self::NoColumn { .. }
             | Self::Timeout { .. }
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. }
@@ -175,7 +255,11 @@ fn at_line(line: Option<usize>) -> String {
     line.map(|line| format!(", line {line}")).unwrap_or_default()
 }
 
-fn said(stderr: &str) -> String {
+fn for_long(after: Option<Span>) -> String {
+    after.map(|after| format!(" for {after}")).unwrap_or_default()
+}
+
+fn and_said(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!(" and said: {stderr}") }
 }
 
@@ -233,6 +317,9 @@ pub(super) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret
     escaped(&clean, &['\n', '\t'])
 }
 
+/// Parts of the names of URL parameters that carry a secret.
+const SECRET_KEYS: [&str; 5] = ["pass", "token", "key", "secret", "sig"];
+
 /// The whole secret and, where it is a URL, its password and query values as written and decoded.
 fn secret_parts(secret: &str) -> Vec<String> {
     let mut parts = vec![secret.to_owned()];
@@ -245,7 +332,7 @@ fn secret_parts(secret: &str) -> Vec<String> {
     }
     parts.extend(
         url.query_pairs()
-            .filter(|(key, _)| key.contains("pass") || key.contains("token"))
+            .filter(|(key, _)| SECRET_KEYS.iter().any(|word| key.to_lowercase().contains(word)))
             .map(|(_, value)| value.into_owned()),
     );
     parts

@@ -1,4 +1,4 @@
-//! Files: CSV, JSON and Parquet, by path or glob, read in the order of their names and put
+//! Files: CSV, TSV, JSON, NDJSON and Parquet, plain or gzip, by path or glob, read in the order of their names and put
 //! together by column name.
 
 use std::{
@@ -8,9 +8,9 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
-use polars::prelude::{Column, DataFrame, DataType, IntoColumn, ParquetReader, SerReader, Series};
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
 
-use super::{SourceError, error::printable, rows};
+use super::{SourceError, error::printable, gzip, rows, stack::stack};
 use crate::compute::Compute;
 
 /// Bytes all files of one read may have together.
@@ -62,6 +62,7 @@ fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, SourceError> {
 
 fn parse(bytes: Vec<u8>, path: &Path, max_rows: usize) -> Result<DataFrame, SourceError> {
     let place = format!("`{}`", path.display());
+    let bytes = gzip::inflate(bytes, MAX_BYTES, &place)?;
     if !bytes.starts_with(b"PAR1") {
         return rows::parse(&bytes, &place, max_rows);
     }
@@ -74,33 +75,6 @@ fn parse(bytes: Vec<u8>, path: &Path, max_rows: usize) -> Result<DataFrame, Sour
         return Err(SourceError::TooManyRows { max_rows });
     }
     reader.finish().map_err(wrong)
-}
-
-/// One frame under the other. A column that a frame lacks is empty there; columns of different
-/// types become text.
-fn stack(frames: Vec<DataFrame>) -> polars::prelude::PolarsResult<DataFrame> {
-    let mut names: Vec<_> = Vec::new();
-    for name in frames.iter().flat_map(DataFrame::get_column_names) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let parts = || frames.iter().map(|frame| (frame, frame.column(name).ok()));
-        let mut types = parts().filter_map(|(_, part)| Some(part?.dtype()));
-        let first = types.next().cloned().unwrap_or(DataType::String);
-        let dtype = if types.all(|t| *t == first) { first } else { DataType::String };
-        let mut whole = Series::new_empty(name.clone(), &dtype).into_column();
-        for (frame, part) in parts() {
-            match part {
-                Some(part) => whole.append(&part.cast(&dtype)?)?,
-                None => whole.append(&Column::full_null(name.clone(), frame.height(), &dtype))?,
-            };
-        }
-        columns.push(whole);
-    }
-    DataFrame::new(frames.iter().map(DataFrame::height).sum(), columns)
 }
 
 /// The files a path or glob names, sorted; at least one.
@@ -156,7 +130,7 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{NamedFrom, ParquetWriter};
+    use polars::prelude::{IntoColumn, NamedFrom, ParquetWriter, Series};
 
     use super::*;
 
@@ -209,6 +183,21 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         assert!(matches!(read_all(&path, 1), Err(SourceError::Decode { .. })));
+    }
+
+    #[test]
+    fn json_lines_tabs_and_compressed_files_are_read_alike() {
+        use std::io::Write;
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "a.ndjson", "{\"ts\":1,\"value\":10}\n");
+        write(dir.path(), "b.json", "[{\"ts\":2,\"value\":20}]");
+        write(dir.path(), "c.tsv", "ts\tvalue\n3\t30\n");
+        let file = fs::File::create(dir.path().join("d.csv.gz")).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        gzip.write_all(b"ts,value\n4,40\n").unwrap();
+        gzip.finish().unwrap();
+        let all = read_all(&dir.path().join("*"), 9).unwrap();
+        assert_eq!(cells(&all), ["1,10", "2,20", "3,30", "4,40"]);
     }
 
     #[test]

@@ -9,13 +9,18 @@ mod command;
 
 mod error;
 mod file;
+mod gzip;
 pub mod host;
 
 mod intake;
 mod rows;
 mod sql;
+mod stack;
 mod template;
+mod web;
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +31,7 @@ use polars::prelude::DataFrame;
 use crate::{
     compute::Compute,
     domain::{BatchSpec, SourceKind, SourceSpec, Timestamp},
+    net::Client,
 };
 
 pub use error::SourceError;
@@ -40,6 +46,8 @@ pub struct ReadContext<'a> {
     pub now: Timestamp,
     /// The newest observation of the last good read. Templates see it less the source's lateness.
     pub last_timestamp: Option<Timestamp>,
+    /// HTTP clients.
+    pub client: &'a Client,
     /// The running executable: what a command named `anomstack` starts.
     pub program: &'a Path,
     /// This process's environment; a command gets `PATH`, `HOME` and the locale of it.
@@ -71,6 +79,8 @@ async fn read_untimed(
             sql::read(url, sql::Query { text: query, origin: query_origin }, spec).await
         }
         SourceKind::File { path } => file::read(path, spec.max_rows, compute).await,
+        SourceKind::Http(spec) => web::read_http(spec, ctx, compute).await,
+        SourceKind::Prometheus(spec) => web::read_prometheus(spec, ctx, compute).await,
         SourceKind::Command { argv, env, max_bytes, dir } => {
             let (inherited, max_bytes) = (ctx.environment, *max_bytes);
             let call = command::Call { argv, inherited, env, dir, max_bytes };

@@ -2,9 +2,9 @@
 //! apart by the first character. CSV cells stay text, so that intake can count those that are no
 //! numbers.
 
-use std::{borrow::Cow, fmt, io::Cursor};
+use std::{borrow::Cow, collections::HashMap, fmt, io::Cursor};
 
-use polars::prelude::{CsvReadOptions, DataFrame, SerReader};
+use polars::prelude::{CsvParseOptions, CsvReadOptions, DataFrame, SerReader};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
@@ -22,6 +22,16 @@ const MAX_COLUMNS: usize = 20_000;
 
 /// Reads all rows of a text. `place` names it in errors.
 pub(super) fn parse(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+    let text = text(bytes, place)?;
+    match text.trim_ascii_start().bytes().next() {
+        Some(b'[') => json_array(text, place, max_rows),
+        Some(b'{') => json_lines(text, place, max_rows),
+        Some(_) | None => csv(text.as_bytes(), place, max_rows),
+    }
+}
+
+/// The bytes as text, if they can be a table at all.
+pub(super) fn text<'a>(bytes: &'a [u8], place: &str) -> Result<&'a str, SourceError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let not_a_table = |problem| SourceError::NotATable {
         place: place.to_owned(),
@@ -35,9 +45,7 @@ pub(super) fn parse(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFr
     match text.trim_ascii_start().bytes().next() {
         None => Err(not_a_table("it is empty, without even a header")),
         Some(b'<') => Err(not_a_table("it looks like HTML or XML")),
-        Some(b'[') => json_array(text, place, max_rows),
-        Some(b'{') => json_lines(text, place, max_rows),
-        Some(_) => csv(bytes, place, max_rows),
+        Some(_) => Ok(text),
     }
 }
 
@@ -46,6 +54,7 @@ fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceEr
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
         .with_n_rows(Some(max_rows.saturating_add(1)))
+        .with_parse_options(CsvParseOptions::default().with_separator(separator(bytes)))
         .into_reader_with_file_handle(Cursor::new(bytes))
         .finish()
         .map_err(|e| decode(place, &e.to_string()))?;
@@ -55,13 +64,25 @@ fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceEr
     Ok(frame)
 }
 
-fn decode(place: &str, message: &str) -> SourceError {
+/// A tab when the header has tabs and no commas.
+fn separator(bytes: &[u8]) -> u8 {
+    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if header.contains(&b'\t') && !header.contains(&b',') { b'\t' } else { b',' }
+}
+
+/// The text is a damaged table.
+pub(super) fn decode(place: &str, message: &str) -> SourceError {
     // Reader libraries add paragraphs of advice after the first line.
     let first = message.lines().next().unwrap_or_default();
     SourceError::Decode { place: place.to_owned(), message: printable(first) }
 }
 
-fn json_array(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+/// Reads an array of objects.
+pub(super) fn json_array(
+    text: &str,
+    place: &str,
+    max_rows: usize,
+) -> Result<DataFrame, SourceError> {
     let mut table = Table { columns: Columns::new([], max_rows), fault: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let read = Rows(&mut table).deserialize(&mut json).and_then(|()| json.end());
@@ -84,6 +105,34 @@ fn json_lines(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, Sou
         }
     }
     table.finish(Ok(()), place)
+}
+
+/// Reads one array a column; all have to be of one length.
+pub(super) fn json_columns(
+    object: &HashMap<Cow<'_, str>, &RawValue>,
+    place: &str,
+    max_rows: usize,
+) -> Result<DataFrame, SourceError> {
+    let wrong = |error: serde_json::Error| decode(place, &error.to_string());
+    let mut lists: Vec<(&str, Vec<&RawValue>)> = Vec::with_capacity(object.len());
+    for (name, list) in object {
+        lists.push((name, serde_json::from_str(list.get()).map_err(wrong)?));
+    }
+    lists.sort_unstable_by_key(|(name, _)| *name);
+    let n_rows = lists.first().map_or(0, |(_, list)| list.len());
+    if let Some((name, list)) = lists.iter().find(|(_, list)| list.len() != n_rows) {
+        let message = format!("`{}` has {} of {n_rows} values", printable(name), list.len());
+        return Err(decode(place, &message));
+    }
+    let mut columns = Columns::new(lists.iter().map(|(name, _)| *name), max_rows);
+    for row in 0..n_rows {
+        columns.open_row()?;
+        for (place_of, (_, list)) in lists.iter().enumerate() {
+            put(&mut columns, place_of, list[row].get()).map_err(wrong)?;
+        }
+        columns.close_row();
+    }
+    columns.finish(place)
 }
 
 struct Table {
@@ -214,6 +263,12 @@ mod tests {
     fn csv_cells_stay_text() {
         check("ts,value\n1,1e999\n2,\n3,\"a,b\"", "ts,value|1,1e999|2,null|3,a,b");
         check("\u{feff}ts,value\n", "ts,value");
+    }
+
+    #[test]
+    fn a_header_with_tabs_and_no_commas_means_tabs() {
+        check("ts\tvalue\n1\t\"a\tb\"\n2\t3,5", "ts,value|1,a\tb|2,3,5");
+        check("a\tb,value\n1,2", "a\tb,value|1,2");
     }
 
     #[test]

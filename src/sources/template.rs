@@ -43,6 +43,16 @@ pub(super) fn render(
     })
 }
 
+/// Renders a series' name from its labels, each of them a variable.
+pub(super) fn render_name(
+    template: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<String, SourceError> {
+    render_with(template, Value::from(labels.clone())).map_err(|(line, message)| {
+        SourceError::Template { origin: "the name of a series".into(), line, message }
+    })
+}
+
 fn render_with(template: &str, variables: Value) -> Result<String, (Option<usize>, String)> {
     if MAX_BYTES < template.len() {
         return Err((None, format!("the template has more than {MAX_BYTES} bytes")));

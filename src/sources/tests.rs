@@ -10,7 +10,7 @@ use crate::domain::{
 
 const CANARY: &str = "canary-4711";
 
-fn batch(kind: SourceKind) -> BatchSpec {
+pub(super) fn batch(kind: SourceKind) -> BatchSpec {
     let alert = AlertSpec {
         enabled: true,
         threshold: 0.9,
@@ -82,14 +82,27 @@ fn command(script: &str) -> BatchSpec {
     })
 }
 
-async fn read_at(batch: &BatchSpec, last: Option<&str>) -> Result<DataFrame, SourceError> {
+pub(super) async fn read_at(
+    batch: &BatchSpec,
+    last: Option<&str>,
+) -> Result<DataFrame, SourceError> {
+    read_when(batch, Timestamp::parse("2026-01-02T00:00:00Z").unwrap(), last).await
+}
+
+pub(super) async fn read_when(
+    batch: &BatchSpec,
+    now: Timestamp,
+    last: Option<&str>,
+) -> Result<DataFrame, SourceError> {
     let environment = BTreeMap::from([
         ("PATH".into(), "/usr/bin:/bin".into()),
         ("INHERITED".into(), "no".to_owned()),
     ]);
+    let client = Client::new();
     let ctx = ReadContext {
+        client: &client,
         batch,
-        now: Timestamp::parse("2026-01-02T00:00:00Z").unwrap(),
+        now,
         last_timestamp: last.map(|last| Timestamp::parse(last).unwrap()),
         program: Path::new("/bin/echo"),
         environment: &environment,

@@ -86,7 +86,9 @@ fn a_full_batch_is_read_as_written() {
 fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\n",
-        &["a.toml:1:2: `source.kind` is missing (write one of sql, file, command)"],
+        &[
+            "a.toml:1:2: `source.kind` is missing (write one of sql, file, http, prometheus, command)",
+        ],
     );
     check_batch(
         "[source]\nkind = \"file\"\n",
@@ -95,9 +97,9 @@ fn sources_are_checked_by_their_kind() {
         ],
     );
     check_batch(
-        "[source]\nkind = \"prometheus\"\nurl = \"http://x\"\n",
+        "[source]\nkind = \"push\"\nurl = \"http://x\"\n",
         &[
-            "a.toml:2:8: `prometheus` is not one of sql, file, command (not available in this version)",
+            "a.toml:2:8: `push` is not one of sql, file, http, prometheus, command (not available in this version)",
         ],
     );
     check_batch(
@@ -105,8 +107,10 @@ fn sources_are_checked_by_their_kind() {
         &["a.toml:4:1: `url` has no meaning with kind = \"file\""],
     );
     check_batch(
-        "[source]\nkind = \"sql\"\nurl = \"mysql://x\"\nquery = \"q\"\n",
-        &["a.toml:3:7: this is not the address of a database (not available in this version)"],
+        "[source]\nkind = \"sql\"\nurl = \"oracle://x\"\nquery = \"q\"\n",
+        &[
+            "a.toml:3:7: this is not the address of a database (it starts with sqlite://, postgres:// or mysql://)",
+        ],
     );
     check_batch(
         "[source]\nkind = \"sql\"\nurl = \"sqlite://x\"\nquery = \"q\"\nquery_file = \"q.sql\"\n",

@@ -1,6 +1,7 @@
 //! Rows of a database, read with the user's own query. This is the one place that runs SQL this
 //! program did not write: it is sent as it is, over a connection that cannot write.
 
+mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -41,6 +42,7 @@ pub(super) async fn read(
         Some("postgres" | "postgresql") => {
             postgres::read(url, &query, spec.max_rows, spec.timeout).await
         }
+        Some("mysql" | "mariadb") => mysql::read(url, &query, spec.max_rows, spec.timeout).await,
         Some(_) | None => Err(SourceError::UnknownDatabase),
     }
 }

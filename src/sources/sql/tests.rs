@@ -1,9 +1,9 @@
-//! Both databases against one set of claims. The PostgreSQL half needs a server: it runs when
-//! `ANOMSTACK_TEST_POSTGRES_URL` names one, and says so when it does not.
+//! The databases against one set of claims. PostgreSQL and MySQL need servers: their tests run when
+//! `ANOMSTACK_TEST_POSTGRES_URL` and `ANOMSTACK_TEST_MYSQL_URL` name them, and say so when they do not.
 
 use std::{path::Path, time::Duration};
 
-use sqlx::{Connection, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::domain::{SourceKind, Span};
@@ -121,7 +121,8 @@ async fn errors_say_what_and_where_but_never_the_url() {
         "postgres://me:canary-4711@127.0.0.1:99999/x",
         "postgres://me:canary-4711@[::bad/x",
         "sqlite://x?canary-4711=1",
-        "mysql://me:canary-4711@h/x",
+        "mysql://me:canary-4711@127.0.0.1:1/x",
+        "oracle://me:canary-4711@h/x",
         "canary-4711",
     ] {
         let error = ask(url, "SELECT 1", 1).await.unwrap_err();
@@ -193,6 +194,107 @@ async fn postgres_cannot_be_written_and_says_where_a_query_is_wrong() {
 async fn postgres_stops_a_slow_statement_by_itself() {
     let Some(url) = postgres() else { return };
     let query = Query { text: "SELECT pg_sleep(60)".into(), origin: "shop.sql" };
+    let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
+    let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
+    assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
+}
+
+/// As [`postgres`].
+fn mysql() -> Option<String> {
+    let url = option_env!("ANOMSTACK_TEST_MYSQL_URL").map(str::to_owned);
+    if url.is_none() {
+        eprintln!("not tested against MySQL: ANOMSTACK_TEST_MYSQL_URL is not set");
+    }
+    url
+}
+
+#[tokio::test]
+async fn mysql_cells_of_every_type_come_through() {
+    let Some(url) = mysql() else { return };
+    let sql = "SELECT CAST(1 AS SIGNED) AS i, 9007199254740993 AS big,
+        CAST(18446744073709551615 AS UNSIGNED) AS huge, 1.25 AS d, 5e-1 AS f, TRUE AS b,
+        b'101' + 0 AS bits, 'it''s 100% é' AS t, DATE '2026-01-02' AS day,
+        TIMESTAMP '2026-01-02 03:04:05.5' AS civil, FROM_UNIXTIME(1767323045) AS at, NULL AS n";
+    let frame = ask(&url, sql, 10).await.unwrap();
+    let cells = frame.columns().iter().map(|c| c.get(0).unwrap().str_value().into_owned());
+    let cells: Vec<String> = cells.collect();
+    assert_eq!(cells[..2], ["1", "9007199254740993"]);
+    let huge = frame.column("huge").unwrap().get(0).unwrap().try_extract::<f64>();
+    assert_eq!(huge.unwrap(), 2_f64.powi(64));
+    assert_eq!(
+        cells[3..],
+        [
+            "1.25",
+            "0.5",
+            "1",
+            "5",
+            "it's 100% é",
+            "2026-01-02",
+            "2026-01-02 03:04:05.5",
+            "2026-01-02 03:04:05",
+            "null"
+        ]
+    );
+    let none = ask(&url, "SELECT 1 AS ts, 2 AS value LIMIT 0", 10).await.unwrap();
+    assert_eq!((none.shape(), none.get_column_names()[1].as_str()), ((0, 2), "value"));
+    let over = ask(&url, "SELECT 1 UNION ALL SELECT 2", 1).await;
+    assert!(matches!(over, Err(SourceError::TooManyRows { max_rows: 1 })));
+}
+
+#[tokio::test]
+async fn mysql_instants_carry_their_zone_and_civil_times_do_not() {
+    let Some(url) = mysql() else { return };
+    let table = format!("anomstack_zones_{}", std::process::id());
+    let mut connection = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let fill = format!(
+        "CREATE OR REPLACE TABLE {table} (at TIMESTAMP(3), civil DATETIME(3));
+         SET time_zone = '+02:00';
+         INSERT INTO {table} VALUES ('2026-01-02 03:04:05.5', '2026-01-02 03:04:05.5')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut connection).await.unwrap();
+    let frame = ask(&url, &format!("SELECT * FROM {table}"), 9).await;
+    let drop = format!("DROP TABLE {table}");
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut connection).await.unwrap();
+    let frame = frame.unwrap();
+    assert_eq!(texts(&frame, "at"), ["2026-01-02 01:04:05.500+00:00"]);
+    assert_eq!(texts(&frame, "civil"), ["2026-01-02 03:04:05.500"]);
+}
+
+#[tokio::test]
+async fn mysql_cannot_be_written_and_says_where_a_query_is_wrong() {
+    let Some(url) = mysql() else { return };
+    let file = tempfile::tempdir().unwrap().path().join("x");
+    let outfile = format!("SELECT 1 INTO OUTFILE '{}'", file.display());
+    for sql in [
+        "CREATE TABLE anomstack_probe (x int)",
+        "CREATE TABLE anomstack_probe AS SELECT 1 AS x",
+        "SELECT 1; COMMIT; CREATE TABLE anomstack_probe (x int)",
+        "COMMIT",
+        "SET SESSION TRANSACTION READ WRITE",
+        "BEGIN NOT ATOMIC COMMIT; SET SESSION TRANSACTION READ WRITE; \
+         CREATE TABLE anomstack_probe (x int); END",
+        "DO SLEEP(0)",
+        "SELECT 1 INTO @x",
+        &outfile,
+    ] {
+        let refused = ask(&url, sql, 10).await;
+        assert!(matches!(refused, Err(SourceError::Query { .. })), "{sql}: {refused:?}");
+    }
+    let sql = "SELECT 1 FROM information_schema.tables WHERE table_name = 'anomstack_probe'";
+    assert_eq!(ask(&url, sql, 10).await.unwrap().shape(), (0, 1));
+    assert!(!file.exists());
+    let wrong = ask(&url, "SELECT 1,\n  'é',\n  FROM x y z", 10).await.unwrap_err();
+    let SourceError::Query { line: Some(3), .. } = &wrong else { panic!("{wrong}") };
+    let wrong = ask(&url, "SELECT nope", 10).await.unwrap_err().to_string();
+    assert!(wrong.starts_with("run shop.sql: Unknown column 'nope'"), "{wrong}");
+}
+
+#[tokio::test]
+async fn mysql_stops_a_slow_statement_by_itself() {
+    let Some(url) = mysql() else { return };
+    let sql = "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, \
+               information_schema.columns c WHERE sleep(0.01) = 0";
+    let query = Query { text: sql.into(), origin: "shop.sql" };
     let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
     let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
     assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");

@@ -1,5 +1,5 @@
-//! The HTTP client of the webhook channels: no redirects, no proxy, no repeats of its own, and
-//! only addresses that were checked.
+//! The HTTP client of channels and sources: no redirects, no proxy, no repeats of its own, and only
+//! addresses that were checked.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use rustls::crypto::CryptoProvider;
+use url::Url;
 
 use super::address::{CheckedDns, Reach};
 
@@ -31,7 +32,7 @@ struct Made {
 
 /// What is spoken below HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+enum Transport {
     /// Nothing: `http://`.
     Plain,
     /// `https://`, checked against the system's root certificates.
@@ -44,13 +45,12 @@ impl Client {
         Self::default()
     }
 
+    /// The client for an address and what its host may be.
+    ///
     /// # Errors
     /// When the system has no root certificates, or its TLS cannot be set up.
-    pub(super) fn get(
-        &self,
-        transport: Transport,
-        reach: Reach,
-    ) -> Result<&reqwest::Client, reqwest::Error> {
+    pub fn to(&self, url: &Url, reach: Reach) -> Result<&reqwest::Client, reqwest::Error> {
+        let transport = if url.scheme() == "https" { Transport::Tls } else { Transport::Plain };
         let slot = match (transport, reach) {
             (Transport::Plain, Reach::Public) => &self.made.plain,
             (Transport::Plain, Reach::Anywhere) => &self.made.plain_anywhere,

@@ -1,14 +1,14 @@
-//! Which addresses may be called. A webhook's address is configuration, and configuration may come
-//! from people who must not reach this machine's neighbours.
+//! Which addresses may be called. A webhook's or a source's address is configuration, and
+//! configuration may come from people who must not reach this machine's neighbours.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// How far a channel may reach.
+/// How far a request may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// Addresses of the public internet.
     Public,
     /// Also this machine and its network.
@@ -17,12 +17,12 @@ pub(super) enum Reach {
 
 /// An address that is not called. The texts name no part of the URL, which may hold a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Forbidden {
+pub enum Forbidden {
     /// Another scheme than http and https, or no host.
     #[error("only http:// and https:// addresses are called")]
     Scheme,
     /// A host outside the public internet.
-    #[error("{address} is {kind}; set `allow_private = true` for the channel to call it")]
+    #[error("{address} is {kind}; set `allow_private = true` to call it")]
     Address {
         /// The address the host stands for.
         address: IpAddr,
@@ -33,7 +33,10 @@ pub(super) enum Forbidden {
 
 /// Checks what can be checked before the host's name is looked up: the scheme, and a host that is
 /// an address already (in whatever notation: parsing has made `0x7f.1` a `127.0.0.1`).
-pub(super) fn check(url: &Url, reach: Reach) -> Result<(), Forbidden> {
+///
+/// # Errors
+/// [`Forbidden`], which says what is wrong with the address.
+pub fn check(url: &Url, reach: Reach) -> Result<(), Forbidden> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Forbidden::Scheme);
     }

@@ -1,0 +1,134 @@
+//! Sources that are asked over HTTP: whom to ask, how, and what to make of the answer.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ParamValue, Secret, Span,
+    run::{UnknownText, text_enum},
+};
+
+/// A server and how to introduce oneself to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// `http://…` or `https://…`; may hold a token.
+    pub url: Secret,
+    /// Further request headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// How to sign in.
+    pub auth: WebAuth,
+    /// Whether addresses outside the public internet may be called.
+    pub allow_private: bool,
+    /// Most bytes all answers of one read may have together.
+    pub max_bytes: usize,
+}
+
+impl Endpoint {
+    /// Every text that must not be quoted from an answer or an error.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let auth = match &self.auth {
+            WebAuth::None => None,
+            WebAuth::Bearer(token) => Some(token),
+            WebAuth::Basic { password, .. } => Some(password),
+        };
+        std::iter::once(&self.url).chain(self.headers.values()).chain(auth).collect()
+    }
+}
+
+/// How to sign in to a server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WebAuth {
+    /// Not at all.
+    None,
+    /// With a token.
+    Bearer(Secret),
+    /// With a name and a password.
+    Basic {
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+}
+
+/// An address that answers with rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpSpec {
+    /// Whom to ask.
+    pub endpoint: Endpoint,
+    /// Added to the address's query; texts are MiniJinja, and one that comes out empty is left out.
+    pub params: BTreeMap<String, ParamValue>,
+    /// What the answer is; without it, what its content type or its first character says.
+    pub format: Option<WebFormat>,
+    /// JSON pointer to the rows; empty for the whole answer.
+    pub pointer: String,
+    /// Our name of a column by the answer's.
+    pub columns: BTreeMap<String, String>,
+    /// How an answer leads to the next one.
+    pub paging: Option<Paging>,
+}
+
+text_enum! {
+    /// What an answer's body is.
+    WebFormat {
+        /// One JSON document.
+        Json = "json",
+        /// A header and lines, separated by commas or tabs.
+        Csv = "csv",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+    }
+}
+
+/// How an answer leads to the next one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paging {
+    /// Where the next page is.
+    pub step: PageStep,
+    /// More pages are an error, never left out.
+    pub max_pages: usize,
+}
+
+/// Where the next page is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PageStep {
+    /// At the address that stands at a JSON pointer; absent, null or empty ends.
+    Link {
+        /// The pointer.
+        pointer: String,
+    },
+    /// At the same address with the text at a JSON pointer as a parameter.
+    Cursor {
+        /// The pointer.
+        pointer: String,
+        /// The parameter.
+        param: String,
+    },
+    /// At the same address with the next number as a parameter; a page without rows ends.
+    Number {
+        /// The parameter.
+        param: String,
+        /// Number of the first page.
+        first: usize,
+    },
+}
+
+/// A Prometheus query over a window of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrometheusSpec {
+    /// The server; its address without `/api/v1`.
+    pub endpoint: Endpoint,
+    /// PromQL.
+    pub query: String,
+    /// Distance of two values; instants are its multiples.
+    pub step: Span,
+    /// How long before now the window ends.
+    pub offset: Span,
+    /// How far the first read reaches back.
+    pub lookback: Span,
+    /// MiniJinja over a series' labels that gives its name; without it, what Prometheus would print.
+    pub name: Option<String>,
+    /// Sent as `X-Scope-OrgID`.
+    pub tenant: Option<String>,
+}

@@ -1,0 +1,36 @@
+//! Calling other machines over HTTP: which addresses may be called, with which client, and how what
+//! went wrong is put into words. Channels and sources share it.
+
+mod address;
+mod client;
+mod patience;
+
+use std::error::Error;
+
+pub use address::{Forbidden, Reach, check};
+pub use client::Client;
+pub use patience::retry_after;
+
+/// The refusal of an address while its name was looked up, if that is what went wrong.
+pub fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
+            return Some(*forbidden);
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,16 @@
+//! Sources that are asked over HTTP. Their addresses are configuration, so they may reach only what
+//! `net` permits; their answers are capped while they arrive and never trusted.
+
+mod document;
+mod fetch;
+mod pages;
+mod prometheus;
+#[cfg(test)]
+mod prometheus_tests;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub(super) use pages::read as read_http;
+pub(super) use prometheus::read as read_prometheus;
