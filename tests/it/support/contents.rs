@@ -126,7 +126,7 @@ type Scores = Vec<(String, Timestamp, ModelVersion)>;
 /// Read segment by segment, so that nothing is merged away.
 async fn history(reader: &mut Connection, store: &Store, batch: &BatchName) -> (Points, Scores) {
     let history = History::new(store.clone(), Compute::new(1).unwrap(), true.into());
-    let all = Range { from: Timestamp::MIN, to: Timestamp::MAX, metric: None };
+    let all = Range::between(Timestamp::MIN, Timestamp::MAX);
     let (mut points, mut scores) = (Vec::new(), Vec::new());
     let kind = SegmentKind::Points;
     for segment in segments::live(reader, batch, kind, all.from, all.to).await.unwrap() {
