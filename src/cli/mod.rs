@@ -10,6 +10,7 @@ mod foreground;
 mod host_metrics;
 mod listing;
 mod open;
+mod reload;
 mod run;
 mod serve;
 mod show;

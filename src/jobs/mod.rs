@@ -43,7 +43,7 @@ pub async fn run(
     batch: &BatchSpec,
     as_of: AsOf,
 ) -> Result<RunReport, JobError> {
-    config_archive::keep(ctx, batch).await?;
+    config_archive::keep(ctx, claim, batch).await?;
     Ok(match claim.job {
         JobKind::Ingest => RunReport::Ingest(ingest::ingest(ctx, claim, batch, as_of).await?),
         JobKind::Train => RunReport::Train(train::train(ctx, claim, batch, as_of).await?),

@@ -65,6 +65,9 @@ impl Planner {
         let mut planned = Planned::default();
         let is_known = self.seen.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, batches));
         let was_put_back = self.seen.as_ref().is_some_and(|(_, last)| now < *last);
+        if !is_known {
+            self.release(batches, now).await?;
+        }
         if !is_known || was_put_back {
             planned.n_runs += self.adopt(batches, now).await?;
         }
@@ -101,6 +104,20 @@ impl Planner {
     /// The earliest slot ahead.
     pub fn next_slot(&self) -> Option<Timestamp> {
         self.plans.values().filter_map(|plan| plan.next).min()
+    }
+
+    /// Lets go of what waits for batches that are gone.
+    async fn release(&self, batches: &[BatchSpec], now: Timestamp) -> Result<(), CatalogError> {
+        let configured: Vec<&BatchName> = batches.iter().map(|batch| &batch.name).collect();
+        let mut tx = self.catalog.begin().await?;
+        let n_runs = runs::release_unconfigured(&mut tx, &configured, now).await?;
+        tx.commit().await?;
+        if 0 < n_runs {
+            tracing::warn!(
+                "{n_runs} runs are let go of: their batches are not configured any more"
+            );
+        }
+        Ok(())
     }
 
     /// Starts to follow triggers that are new or changed, forgets those that are gone, and lets a

@@ -138,6 +138,27 @@ pub async fn claim_one(
     .doing("claim a run")
 }
 
+/// Notes which configuration a run is worked on with, when it was made under an earlier one.
+///
+/// # Errors
+/// [`CatalogError::Fenced`] when the run is no longer this claim's.
+pub async fn note_config(
+    conn: &mut Connection,
+    claim: &Claim,
+    config_hash: &str,
+) -> Result<(), CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE runs SET config_hash = ?3 WHERE id = ?1 AND epoch = ?2 AND state = 'running'",
+    )
+    .bind(claim.run)
+    .bind(claim.epoch)
+    .bind(config_hash)
+    .execute(conn)
+    .await
+    .doing("note a run's configuration")?;
+    fence(claim, noted.rows_affected())
+}
+
 /// Notes which stage is being committed, in the transaction of that stage and before anything else
 /// in it.
 ///

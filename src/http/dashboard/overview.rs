@@ -35,8 +35,10 @@ pub(in crate::http) async fn page(State(site): State<Arc<Site>>) -> Result<Html<
         alerts_day => batches.iter().map(|batch| batch.alerts_day).sum::<u64>(),
         failing => batches.iter().filter(needs_care).count() as u64,
     };
+    let readiness = site.app.ready.borrow().clone();
+    let concerns: Vec<&str> = readiness.lines().collect();
     let page = site.page("Overview", "/");
-    site.render("overview.html", filled! { page, totals, batches, alerts })
+    site.render("overview.html", filled! { page, concerns, totals, batches, alerts })
 }
 
 /// Every batch and how it is doing.

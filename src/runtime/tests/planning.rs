@@ -138,3 +138,23 @@ async fn start_up_takes_back_the_runs_of_a_process_that_was_killed() {
     let row = all_runs(&catalog).await.pop().unwrap();
     assert_eq!((row.state, row.due, row.crash_count), (RunState::RetryWait, at(1), 1));
 }
+
+#[tokio::test]
+async fn runs_of_a_removed_batch_are_let_go_of_with_the_reason_and_others_kept() {
+    let Fixture { catalog, _folder } = fixture().await;
+    let specs = |names: &[&str]| -> Batches {
+        let hourly = [(JobKind::Ingest, cron("0 * * * *"))];
+        names.iter().map(|name| batch(name, &hourly)).collect()
+    };
+    let mut planner = Planner::new(catalog.clone());
+    planner.tick(&specs(&["kept", "removed"]), at(5)).await.unwrap();
+    planner.tick(&specs(&["kept"]), at(10)).await.unwrap();
+    let rows = all_runs(&catalog).await;
+    let found: Vec<_> =
+        rows.iter().map(|row| (row.batch.as_str(), row.state, row.error.as_deref())).collect();
+    let reason = Some("its batch is not configured any more");
+    let expected = [("kept", RunState::Pending, None), ("removed", RunState::Skipped, reason)];
+    assert_eq!(found, expected);
+    let back = specs(&["kept", "removed"]);
+    assert_eq!(planner.tick(&back, at(7_300)).await.unwrap().n_runs, 1, "only of the kept");
+}

@@ -271,6 +271,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() 
             async {}.boxed()
         }),
         maintain: Arc::new(|| async {}.boxed()),
+        reload: Box::new(|_| std::future::pending().boxed()),
         observe: Arc::new(|_| ()),
         options: grace(1_000),
     };
