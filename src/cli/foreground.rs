@@ -9,6 +9,7 @@ use crate::{
     catalog::runs::{self, Claim, Failure, Lease, NewRun, RunCause},
     domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
     jobs::{self, AsOf, JobContext},
+    runtime::lines,
 };
 
 use super::chain;
@@ -57,6 +58,7 @@ pub(super) async fn run_job(
     match report {
         Ok(report) => {
             runs::succeed(&mut tx, &claim, &report, now).await?;
+            lines::add(&mut tx, claim.run, now, lines::of_report(&report)).await?;
             tx.commit().await?;
             eprintln!("  \u{2713} {label} {}", report.summary());
             Ok(Some(report))
@@ -64,8 +66,10 @@ pub(super) async fn run_job(
         Err(error) => {
             let error_chain = chain(&error.into());
             eprintln!("  \u{2717} {label} {error_chain}");
+            let told = lines::failed(&error_chain, None);
             let failure = Failure { error_chain, retry_at: None };
             runs::fail(&mut tx, &claim, &failure, now).await?;
+            lines::add(&mut tx, claim.run, now, told).await?;
             tx.commit().await?;
             Ok(None)
         }
@@ -94,6 +98,9 @@ async fn claim(
     };
     let lease = Lease { worker: "foreground", length: LEASE };
     let claim = runs::claim_one(&mut tx, run, now, lease).await?;
+    if let Some(claim) = &claim {
+        lines::add(&mut tx, run, now, lines::begun(claim, lease.worker)).await?;
+    }
     tx.commit().await?;
     claim.with_context(|| {
         format!("batch `{}` is being run by another process; try again when it is done", batch.name)

@@ -12,6 +12,8 @@ mod listing;
 mod open;
 mod reload;
 mod run;
+mod runs;
+mod schedule;
 mod serve;
 mod show;
 
@@ -73,7 +75,9 @@ enum Command {
     Metrics(show::Metrics),
     /// What ran, when, and what it did
     #[command(subcommand)]
-    Runs(show::Runs),
+    Runs(runs::Runs),
+    /// When a batch's jobs come next, in its own time
+    Schedule(schedule::Schedule),
     /// What was noticed
     #[command(subcommand)]
     Alerts(show::Alerts),
@@ -122,6 +126,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let global = cli.global;
     match cli.command {
         Command::Init { dir } => check::init(&dir),
+        Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::Check => check::check(&global),
         Command::HostMetrics(command) => host_metrics::print(&command),
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
@@ -129,7 +134,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(command) => on_runtime(show::metrics(&global, command)),
-        Command::Runs(command) => on_runtime(show::runs(&global, command)),
+        Command::Runs(command) => on_runtime(runs::runs(&global, command)),
         Command::Alerts(command) => on_runtime(show::alerts(&global, command)),
         Command::Models(command) => on_runtime(show::models(&global, command)),
     }

@@ -187,10 +187,8 @@ impl BatchView {
 
 fn trigger(trigger: Option<&Trigger>) -> String {
     match trigger {
-        Some(Trigger::Cron(cron)) => cron.to_string(),
-        Some(Trigger::Every(span)) => format!("every {span}"),
-        Some(Trigger::After(job)) => format!("after {job}"),
         Some(Trigger::Never) | None => "by hand".to_owned(),
+        Some(trigger) => trigger.to_string(),
     }
 }
 

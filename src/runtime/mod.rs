@@ -5,7 +5,9 @@
 
 pub mod clock;
 pub mod follow;
+pub mod lines;
 pub mod lock;
+pub mod preview;
 pub mod reload;
 pub mod schedule;
 pub mod signals;

@@ -185,6 +185,29 @@ pub async fn supersede(
     Ok(skipped.rows_affected())
 }
 
+/// Stops a run for good: what waits never begins, what is worked on can commit nothing more. Gives
+/// whether there was anything to stop.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn cancel(
+    conn: &mut Connection,
+    run: RunId,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let cancelled = sqlx::query(
+        "UPDATE runs SET state = 'cancelled', error = 'cancelled by hand', lease_until = NULL,
+                changed_at = ?2, ended_at = ?2
+         WHERE id = ?1 AND state IN ('pending', 'running', 'retry_wait')",
+    )
+    .bind(run)
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("cancel a run")?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
 /// Lets go of the waiting runs of batches that are not configured any more: those that never began
 /// are skipped, those that wait for a retry cancelled, each with the reason. Gives their number.
 ///
