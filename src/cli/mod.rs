@@ -1,6 +1,7 @@
 //! Layer 6: the command line. Parses arguments, puts the parts together, prints what came of it.
 //! The only place where errors become text and exit codes.
 
+mod backfill;
 mod batches;
 mod chart;
 mod check;
@@ -65,6 +66,10 @@ enum Command {
     Check,
     /// Run a batch's jobs now, in the foreground
     Run(run::Run),
+    /// Run what a batch would have run in the past, in order; sends nothing unless asked.
+    ///
+    /// Each job acts as of its slot: nothing observed later is looked at. Models trained on the way become current.
+    Backfill(backfill::Backfill),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
     /// The batches and how they are doing
@@ -131,6 +136,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::HostMetrics(command) => host_metrics::print(&command),
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
+        Command::Backfill(command) => on_runtime(backfill::backfill(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(command) => on_runtime(show::metrics(&global, command)),

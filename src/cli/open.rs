@@ -10,7 +10,7 @@ use crate::{
     config::{self, Environment, Project, Reading},
     domain::{LogSpec, ServerSpec},
     io::Store,
-    jobs::{JobContext, Progress, VersionClock},
+    jobs::{JobContext, Notify, Progress, VersionClock},
     notify::Client,
     runtime::clock,
     series::History,
@@ -83,6 +83,7 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         program: config::program().context("find this program's own file")?,
         environment: Arc::new(Environment::from_process().into_inner()),
         progress: Arc::new(Progress::default()),
+        notify: Notify::Queue,
     };
     Ok(Opened { project: Arc::new(project), ctx, client: Client::new() })
 }

@@ -20,7 +20,7 @@ mod train;
 mod verify;
 
 pub use compact::compact;
-pub use context::{AsOf, JobContext, Progress, VersionClock};
+pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, deliver};
 pub use error::JobError;
 pub use model_file::{Model, ModelFileError};

@@ -9,6 +9,7 @@ pub mod lines;
 pub mod lock;
 pub mod preview;
 pub mod reload;
+pub mod replay;
 pub mod schedule;
 pub mod signals;
 

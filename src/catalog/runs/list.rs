@@ -118,6 +118,25 @@ pub async fn get(conn: &mut Connection, run: RunId) -> Result<Option<RunRow>, Ca
     .doing("read a run")
 }
 
+/// What became of a slot of a job, if it has a run.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn state_of(
+    conn: &mut Connection,
+    batch: &BatchName,
+    job: JobKind,
+    slot: Timestamp,
+) -> Result<Option<RunState>, CatalogError> {
+    sqlx::query_scalar("SELECT state FROM runs WHERE batch = ?1 AND job = ?2 AND slot = ?3")
+        .bind(batch)
+        .bind(job)
+        .bind(slot)
+        .fetch_optional(conn)
+        .await
+        .doing("find the run of a slot")
+}
+
 /// Runs, the newest first.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ pub use claim::{
     Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, note_config, renew,
     succeed, void_lapsed, void_leases,
 };
-pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due};
+pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due, state_of};
 
 use super::{
     Connection,

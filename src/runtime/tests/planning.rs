@@ -158,3 +158,25 @@ async fn runs_of_a_removed_batch_are_let_go_of_with_the_reason_and_others_kept()
     let back = specs(&["kept", "removed"]);
     assert_eq!(planner.tick(&back, at(7_300)).await.unwrap().n_runs, 1, "only of the kept");
 }
+
+#[test]
+fn a_replay_has_every_slot_in_order_with_what_follows_it() {
+    let triggers = [
+        (JobKind::Ingest, cron("0 */6 * * *")),
+        (JobKind::Train, cron("0 6 * * *")),
+        (JobKind::Score, Trigger::After(JobKind::Ingest)),
+        (JobKind::Alert, Trigger::After(JobKind::Score)),
+    ];
+    let plan = replay::plan(&batch("shop", &triggers), at(0), at(43_200)).unwrap();
+    let [ingest, train, score, alert] =
+        [JobKind::Ingest, JobKind::Train, JobKind::Score, JobKind::Alert];
+    let expected = [
+        (at(0), Some(at(-21_600)), vec![ingest, score, alert]),
+        (at(21_600), Some(at(0)), vec![ingest, train, score, alert]),
+    ];
+    let found: Vec<_> =
+        plan.into_iter().map(|replay| (replay.slot, replay.before, replay.jobs)).collect();
+    assert_eq!(found, expected);
+    let every_second = batch("shop", &[(JobKind::Ingest, Trigger::Every(Span::secs(1)))]);
+    assert!(replay::plan(&every_second, at(0), at(200_000)).is_err());
+}
