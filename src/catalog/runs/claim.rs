@@ -80,7 +80,8 @@ pub struct Voided {
     pub dead: u64,
 }
 
-/// Claims the run that has been due longest and whose batch has no other running run.
+/// Claims the run that has been due longest and whose batch has no other running run. Of a paused
+/// batch only what was asked for by hand.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -94,6 +95,8 @@ pub async fn claim(
          WHERE state IN ('pending', 'retry_wait') AND due <= ?1
            AND NOT EXISTS (SELECT 1 FROM runs AS busy
                            WHERE busy.batch = runs.batch AND busy.state = 'running')
+           AND (cause = 'manual'
+                OR NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.batch = runs.batch))
          ORDER BY due, id LIMIT 1",
     )
     .bind(now)

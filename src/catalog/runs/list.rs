@@ -213,13 +213,18 @@ pub async fn n_waiting(conn: &mut Connection) -> Result<u64, CatalogError> {
     Ok(uncount(n))
 }
 
-/// When the next waiting run is due.
+/// When the next waiting run is due, those that wait for the end of a pause left out.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn next_due(conn: &mut Connection) -> Result<Option<Timestamp>, CatalogError> {
-    sqlx::query_scalar("SELECT MIN(due) FROM runs WHERE state IN ('pending', 'retry_wait')")
-        .fetch_one(conn)
-        .await
-        .doing("find when the next run is due")
+    sqlx::query_scalar(
+        "SELECT MIN(due) FROM runs
+         WHERE state IN ('pending', 'retry_wait')
+           AND (cause = 'manual'
+                OR NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.batch = runs.batch))",
+    )
+    .fetch_one(conn)
+    .await
+    .doing("find when the next run is due")
 }

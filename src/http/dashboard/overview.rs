@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{extract::State, response::Html};
 
 use crate::{
-    catalog::{Connection, alerts, alerts::AlertFilter, metrics, runs, runs::RunFilter},
+    catalog::{Connection, alerts, alerts::AlertFilter, metrics, pauses, runs, runs::RunFilter},
     domain::{BatchSpec, JobKind, Span, Timestamp},
 };
 
@@ -93,6 +93,7 @@ async fn facts(
         newest_at: metrics.iter().map(|metric| metric.newest_at).max(),
         alerts_day: week.iter().filter(|row| yesterday <= row.alert.at).count() as u64,
         alerts_week: week.len() as u64,
+        paused_since: pauses::all(conn).await?.remove(&batch.name),
         runs: newest,
     })
 }

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    catalog::runs::{NewRun, RunCause},
+    catalog::{
+        pauses,
+        runs::{NewRun, RunCause},
+    },
     domain::RunState,
 };
 
@@ -179,4 +182,26 @@ fn a_replay_has_every_slot_in_order_with_what_follows_it() {
     assert_eq!(found, expected);
     let every_second = batch("shop", &[(JobKind::Ingest, Trigger::Every(Span::secs(1)))]);
     assert!(replay::plan(&every_second, at(0), at(200_000)).is_err());
+}
+
+#[tokio::test]
+async fn a_paused_batch_gets_no_runs_and_goes_on_from_its_resumption() {
+    let Fixture { catalog, _folder } = fixture().await;
+    let batches: Batches = every_ten_minutes().into();
+    let mut planner = Planner::new(catalog.clone());
+    for secs in [5, 600] {
+        planner.tick(&batches, at(secs)).await.unwrap();
+    }
+    let mut tx = catalog.begin().await.unwrap();
+    pauses::pause(&mut tx, &batches[0].name, at(700)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(planner.tick(&batches, at(1_200)).await.unwrap(), Planned::default());
+    assert_eq!(planner.next_slot(), None);
+    let mut tx = catalog.begin().await.unwrap();
+    pauses::resume(&mut tx, &batches[0].name).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(planner.tick(&batches, at(3_500)).await.unwrap(), Planned::default());
+    planner.tick(&batches, at(3_600)).await.unwrap();
+    let slots: Vec<i64> = made(&catalog).await.into_iter().map(|(slot, _)| slot).collect();
+    assert_eq!(slots, [600, 3_600], "what lay in the pause is not made up for");
 }
