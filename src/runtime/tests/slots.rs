@@ -160,6 +160,10 @@ fn last_days_and_nth_weekdays_come_as_counted_over_forty_years() {
     check("0 3 L * *", &|date, _| date.succ_opt().unwrap().day() == 1);
     check("0 3 * * TUE#3", &|date, n| n == 3 && is_on(date, Weekday::Tue));
     check("0 3 * * SAT#5", &|date, n| n == 5 && is_on(date, Weekday::Sat));
+    check("0 3 * * THUL", &|date, _| {
+        let next = date.checked_add_days(chrono::Days::new(7)).unwrap();
+        is_on(date, Weekday::Thu) && next.month() != date.month()
+    });
     check("0 */24 L * MON#1", &|date, n| {
         date.succ_opt().unwrap().day() == 1 || (n == 1 && is_on(date, Weekday::Mon))
     });
