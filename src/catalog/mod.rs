@@ -13,6 +13,7 @@ pub mod configs;
 pub mod metrics;
 pub mod models;
 pub mod outbox;
+pub mod pauses;
 pub mod run_log;
 pub mod runs;
 pub mod segments;

@@ -15,8 +15,10 @@ use sqlx::{
 use super::error::{CatalogError, Doing as _};
 
 /// Forward only: a line is never changed once released, only added.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (2, "pauses", include_str!("../../migrations/sqlite/0002_pauses.sql")),
+];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.
 const SQLITE_FLOOR: (&str, [u32; 3]) = ("3.51.3", [3, 51, 3]);

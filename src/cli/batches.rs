@@ -7,7 +7,7 @@ use crate::{
     catalog::{
         Reader,
         alerts::{self, AlertFilter},
-        metrics, models,
+        metrics, models, pauses,
         runs::{self, RunFilter},
     },
     domain::{BatchSpec, JobKind, RunState, Timestamp},
@@ -18,6 +18,7 @@ use super::{
     Global, Outcome,
     listing::{self, ago, or_dash},
     open,
+    show::missing,
 };
 
 /// What can be asked of batches.
@@ -30,6 +31,16 @@ pub(super) enum Batches {
         /// Its name
         batch: String,
     },
+    /// Let nothing of a batch run by itself until it is resumed; by hand it still runs
+    Pause {
+        /// Its name
+        batch: String,
+    },
+    /// End a pause: the schedule goes on from now, what lay in the pause is not made up for
+    Resume {
+        /// Its name
+        batch: String,
+    },
 }
 
 /// A batch as it is doing.
@@ -38,6 +49,7 @@ struct BatchRow {
     name: String,
     description: String,
     enabled: bool,
+    paused_since: Option<Timestamp>,
     source: &'static str,
     metrics: usize,
     models: usize,
@@ -71,16 +83,16 @@ pub(super) async fn batches(global: &Global, command: Batches) -> anyhow::Result
             for spec in &specs {
                 rows.push(read(&opened.ctx, spec).await?);
             }
-            let header = ["BATCH", "SOURCE", "METRICS", "MODELS", "NEWEST POINT", "LAST RUN"];
+            let header =
+                ["BATCH", "STATE", "SOURCE", "METRICS", "MODELS", "NEWEST POINT", "LAST RUN"];
             listing::print(global, &rows, &header, |row| summary(row, now))
         }
         Batches::Show { batch } => match specs.iter().find(|spec| spec.name.as_str() == batch) {
             Some(spec) => show(global, &read(&opened.ctx, spec).await?, now),
-            None => {
-                eprintln!("error: no batch `{batch}`");
-                Ok(Outcome::Problems)
-            }
+            None => missing(&format!("no batch `{batch}`")),
         },
+        Batches::Pause { batch } => set_pause(&opened.ctx, &specs, &batch, Pause::Begin).await,
+        Batches::Resume { batch } => set_pause(&opened.ctx, &specs, &batch, Pause::End).await,
     }
 }
 
@@ -94,6 +106,7 @@ async fn read(ctx: &JobContext, spec: &BatchSpec) -> anyhow::Result<BatchRow> {
         name: spec.name.to_string(),
         description: spec.description.clone(),
         enabled: spec.enabled,
+        paused_since: pauses::all(&mut reader).await?.remove(&spec.name),
         source: spec.source.kind.as_str(),
         metrics: metrics.len(),
         models: models.len(),
@@ -123,10 +136,52 @@ async fn newest_runs(reader: &mut Reader, spec: &BatchSpec) -> anyhow::Result<Ve
     Ok(jobs)
 }
 
+/// Why nothing of the batch runs by itself, if so.
+fn state(row: &BatchRow, now: Timestamp) -> Option<String> {
+    match row.paused_since {
+        _ if !row.enabled => Some("disabled".to_owned()),
+        Some(since) => Some(format!("paused {}", ago(now, since))),
+        None => None,
+    }
+}
+
+/// What is asked of a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    Begin,
+    End,
+}
+
+async fn set_pause(
+    ctx: &JobContext,
+    specs: &[BatchSpec],
+    name: &str,
+    wish: Pause,
+) -> anyhow::Result<Outcome> {
+    let Some(spec) = specs.iter().find(|spec| spec.name.as_str() == name) else {
+        return missing(&format!("no batch `{name}`"));
+    };
+    let mut tx = ctx.catalog.begin().await?;
+    let is_changed = match wish {
+        Pause::Begin => pauses::pause(&mut tx, &spec.name, (ctx.clock)()).await?,
+        Pause::End => pauses::resume(&mut tx, &spec.name).await?,
+    };
+    tx.commit().await?;
+    let done = match (wish, is_changed) {
+        (Pause::Begin, true) => "is paused",
+        (Pause::Begin, false) => "was paused already",
+        (Pause::End, true) => "goes on",
+        (Pause::End, false) => "was not paused",
+    };
+    println!("batch `{name}` {done}");
+    Ok(Outcome::Done)
+}
+
 fn summary(row: &BatchRow, now: Timestamp) -> Vec<String> {
     let last = row.jobs.iter().max_by_key(|job| job.slot);
     vec![
         row.name.clone(),
+        or_dash(state(row, now), |state| state),
         row.source.to_owned(),
         row.metrics.to_string(),
         row.models.to_string(),
@@ -139,6 +194,7 @@ fn show(global: &Global, row: &BatchRow, now: Timestamp) -> anyhow::Result<Outco
     let mut fields = vec![
         ("batch", row.name.clone()),
         ("description", row.description.clone()),
+        ("state", state(row, now).unwrap_or_else(|| "on".into())),
         ("source", row.source.to_owned()),
         ("metrics", row.metrics.to_string()),
         ("models", row.models.to_string()),

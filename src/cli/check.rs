@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    config::{self, Color, Environment, Problems, Project},
+    config::{self, Color, Environment, Problems, Project, Reading},
     detect,
 };
 
@@ -45,7 +45,12 @@ pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {
 
 /// The project, or all problems of all its files.
 pub(super) fn load(dir: &Path) -> Result<Project, Problems> {
-    config::load_with(dir, &Environment::from_process(), detect::validate_params)
+    read(dir).outcome
+}
+
+/// [`load`], also telling which files that was.
+pub(super) fn read(dir: &Path) -> Reading {
+    config::read(dir, &Environment::from_process(), detect::validate_params)
 }
 
 /// On standard error, with colour where a person reads it.

@@ -3,30 +3,49 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::{
     catalog::{CatalogError, metrics, models, runs, runs::Claim},
     compute::ComputeError,
+    config::Project,
     domain::{BatchSpec, RunReport},
     jobs::{self, AsOf, JobContext, JobError},
+    net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
     telemetry::Metrics,
 };
 
-use super::{chain, open::Opened, run};
+use super::{chain, run};
 
-/// The jobs, for a worker.
-pub(super) fn run_claim(opened: &Arc<Opened>) -> RunClaim {
-    let opened = Arc::clone(opened);
+/// What the daemon's work shares. The project may change at any time; whoever takes it keeps it.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) ctx: JobContext,
+    pub(super) client: Client,
+    pub(super) project: watch::Receiver<Arc<Project>>,
+}
+
+impl Live {
+    /// The configuration in use now.
+    pub(super) fn project(&self) -> Arc<Project> {
+        Arc::clone(&self.project.borrow())
+    }
+}
+
+/// The jobs, for a worker. A run keeps to the end the configuration it began with.
+pub(super) fn run_claim(live: &Live) -> RunClaim {
+    let live = live.clone();
     Arc::new(move |claim: Claim| -> BoxFuture<Result<RunReport, JobFailure>> {
-        let opened = Arc::clone(&opened);
+        let (ctx, project) = (live.ctx.clone(), live.project());
         Box::pin(async move {
-            let found = opened.project.batches.iter().find(|batch| batch.name == claim.batch);
+            let found = project.batches.iter().find(|batch| batch.name == claim.batch);
             let Some(batch) = found else {
                 let error_chain = format!("batch `{}` is not configured any more", claim.batch);
                 return Err(JobFailure { error_chain, kind: FailureKind::Permanent });
             };
-            let as_of = AsOf::live((opened.ctx.clock)());
-            let outcome = jobs::run(&opened.ctx, &claim, batch, as_of).await;
+            let as_of = AsOf::live((ctx.clock)());
+            let outcome = jobs::run(&ctx, &claim, batch, as_of).await;
             outcome.map_err(|error| {
                 let kind = kind_of(&error);
                 JobFailure { error_chain: chain(&error.into()), kind }
@@ -52,40 +71,40 @@ fn kind_of(error: &JobError) -> FailureKind {
 }
 
 /// The outbox, every second.
-pub(super) fn deliver(opened: &Arc<Opened>) -> Chore {
-    let opened = Arc::clone(opened);
+pub(super) fn deliver(live: &Live) -> Chore {
+    let live = live.clone();
     Arc::new(move || {
-        let opened = Arc::clone(&opened);
+        let live = live.clone();
         Box::pin(async move {
-            if let Err(error) = drain(&opened).await {
+            if let Err(error) = drain(&live).await {
                 tracing::error!("messages wait in the outbox: {}", chain(&error.into()));
             }
         })
     })
 }
 
-async fn drain(opened: &Opened) -> Result<(), JobError> {
-    let ctx = &opened.ctx;
+async fn drain(live: &Live) -> Result<(), JobError> {
+    let ctx = &live.ctx;
     let mut reader = ctx.catalog.reader().await?;
     ctx.metrics.set_queue_depth(runs::n_waiting(&mut reader).await?);
     let has_due = crate::catalog::outbox::has_due(&mut reader, (ctx.clock)()).await?;
     drop(reader);
-    if has_due { run::deliver(opened).await } else { Ok(()) }
+    if has_due { run::deliver_for(&live.project(), ctx, &live.client).await } else { Ok(()) }
 }
 
 /// Compaction, retention and sweep, every hour.
-pub(super) fn maintain(opened: &Arc<Opened>) -> Chore {
-    let opened = Arc::clone(opened);
+pub(super) fn maintain(live: &Live) -> Chore {
+    let live = live.clone();
     Arc::new(move || {
-        let opened = Arc::clone(&opened);
+        let (ctx, project) = (live.ctx.clone(), live.project());
         Box::pin(async move {
-            for batch in &opened.project.batches {
+            for batch in &project.batches {
                 let name = &batch.name;
-                if let Err(error) = jobs::compact(&opened.ctx, name).await {
+                if let Err(error) = jobs::compact(&ctx, name).await {
                     let error = chain(&error.into());
                     tracing::error!(batch = %name, "could not merge small segments: {error}");
                 }
-                match jobs::retire(&opened.ctx, batch).await {
+                match jobs::retire(&ctx, batch).await {
                     Ok(retired) if retired == jobs::Retired::default() => {}
                     Ok(retired) => tracing::info!(batch = %name, "let go of {retired}"),
                     Err(error) => {
@@ -94,7 +113,7 @@ pub(super) fn maintain(opened: &Arc<Opened>) -> Chore {
                     }
                 }
             }
-            match jobs::sweep(&opened.ctx).await {
+            match jobs::sweep(&ctx).await {
                 Ok(swept) if swept == jobs::Swept::default() => {}
                 Ok(swept) => {
                     let jobs::Swept { replaced, orphans } = swept;

@@ -9,6 +9,7 @@ use crate::{
     catalog::runs::{self, Claim, Failure, Lease, NewRun, RunCause},
     domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
     jobs::{self, AsOf, JobContext},
+    runtime::lines,
 };
 
 use super::chain;
@@ -23,6 +24,8 @@ pub(super) enum When {
     Now,
     /// As if it were then.
     At(Timestamp),
+    /// As if it were then, after a run at the other instant.
+    After(Timestamp, Option<Timestamp>),
 }
 
 /// Runs one job and records it; prints one line of outcome. `None` when it failed.
@@ -32,42 +35,64 @@ pub(super) async fn run_job(
     job: JobKind,
     when: When,
 ) -> anyhow::Result<Option<RunReport>> {
-    let now = (ctx.clock)();
-    let (slot, as_of) = match when {
-        When::Now => (now, AsOf::live(now)),
-        When::At(at) => (at, AsOf::exactly(at)),
-    };
-    let claim = claim(ctx, batch, job, slot).await?;
     let bar = progress_bar(batch, job);
-    let report = {
-        let work = jobs::run(ctx, &claim, batch, as_of);
+    let outcome = {
+        let work = record(ctx, batch, job, when);
         tokio::pin!(work);
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
         loop {
             tokio::select! {
-                done = &mut work => break done,
+                done = &mut work => break done?,
                 _ = ticks.tick() => show_progress(ctx, &bar),
             }
         }
     };
     bar.finish_and_clear();
+    let label = format!("{:<12} {:<7}", batch.name.as_str(), job.as_str());
+    Ok(match outcome {
+        Ok(report) => {
+            eprintln!("  \u{2713} {label} {}", report.summary());
+            Some(report)
+        }
+        Err(error_chain) => {
+            eprintln!("  \u{2717} {label} {error_chain}");
+            None
+        }
+    })
+}
+
+/// Runs one job and records it; the inner error is a failed job's.
+pub(super) async fn record(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    job: JobKind,
+    when: When,
+) -> anyhow::Result<Result<RunReport, String>> {
+    let now = (ctx.clock)();
+    let (slot, as_of) = match when {
+        When::Now => (now, AsOf::live(now)),
+        When::At(at) => (at, AsOf::exactly(at)),
+        When::After(at, before) => (at, AsOf::replaying(at, before)),
+    };
+    let claim = claim(ctx, batch, job, slot).await?;
+    let report = jobs::run(ctx, &claim, batch, as_of).await;
     let mut tx = ctx.catalog.begin().await?;
     let now = (ctx.clock)();
-    let label = format!("{:<12} {:<7}", batch.name.as_str(), job.as_str());
     match report {
         Ok(report) => {
             runs::succeed(&mut tx, &claim, &report, now).await?;
+            lines::add(&mut tx, claim.run, now, lines::of_report(&report)).await?;
             tx.commit().await?;
-            eprintln!("  \u{2713} {label} {}", report.summary());
-            Ok(Some(report))
+            Ok(Ok(report))
         }
         Err(error) => {
             let error_chain = chain(&error.into());
-            eprintln!("  \u{2717} {label} {error_chain}");
-            let failure = Failure { error_chain, retry_at: None };
+            let told = lines::failed(&error_chain, None);
+            let failure = Failure { error_chain: error_chain.clone(), retry_at: None };
             runs::fail(&mut tx, &claim, &failure, now).await?;
+            lines::add(&mut tx, claim.run, now, told).await?;
             tx.commit().await?;
-            Ok(None)
+            Ok(Err(error_chain))
         }
     }
 }
@@ -94,6 +119,9 @@ async fn claim(
     };
     let lease = Lease { worker: "foreground", length: LEASE };
     let claim = runs::claim_one(&mut tx, run, now, lease).await?;
+    if let Some(claim) = &claim {
+        lines::add(&mut tx, run, now, lines::begun(claim, lease.worker)).await?;
+    }
     tx.commit().await?;
     claim.with_context(|| {
         format!("batch `{}` is being run by another process; try again when it is done", batch.name)

@@ -1,6 +1,7 @@
 //! Layer 6: the command line. Parses arguments, puts the parts together, prints what came of it.
 //! The only place where errors become text and exit codes.
 
+mod backfill;
 mod batches;
 mod chart;
 mod check;
@@ -11,7 +12,10 @@ mod foreground;
 mod host_metrics;
 mod listing;
 mod open;
+mod reload;
 mod run;
+mod runs;
+mod schedule;
 mod serve;
 mod show;
 mod source;
@@ -64,6 +68,10 @@ enum Command {
     Check,
     /// Run a batch's jobs now, in the foreground
     Run(run::Run),
+    /// Run what a batch would have run in the past, in order; sends nothing unless asked.
+    ///
+    /// Each job acts as of its slot: nothing observed later is looked at. Models trained on the way become current.
+    Backfill(backfill::Backfill),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
     /// Look at a batch's source without storing anything
@@ -77,7 +85,9 @@ enum Command {
     Metrics(Metrics),
     /// What ran, when, and what it did
     #[command(subcommand)]
-    Runs(show::Runs),
+    Runs(runs::Runs),
+    /// When a batch's jobs come next, in its own time
+    Schedule(schedule::Schedule),
     /// What was noticed
     #[command(subcommand)]
     Alerts(show::Alerts),
@@ -135,16 +145,18 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let global = cli.global;
     match cli.command {
         Command::Init { dir } => check::init(&dir),
+        Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::Check => check::check(&global),
         Command::HostMetrics(command) => host_metrics::print(&command),
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
+        Command::Backfill(command) => on_runtime(backfill::backfill(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Source(command) => on_runtime(source::source(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(Metrics::Shown(command)) => on_runtime(show::metrics(&global, command)),
         Command::Metrics(Metrics::Export(command)) => on_runtime(export::export(&global, command)),
-        Command::Runs(command) => on_runtime(show::runs(&global, command)),
+        Command::Runs(command) => on_runtime(runs::runs(&global, command)),
         Command::Alerts(command) => on_runtime(show::alerts(&global, command)),
         Command::Models(command) => on_runtime(show::models(&global, command)),
     }

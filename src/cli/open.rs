@@ -1,23 +1,23 @@
 //! The composition root: a project folder becomes a job context. Nothing else builds these parts.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 
 use crate::{
     catalog::Catalog,
     compute::Compute,
-    config::{self, Environment, Project},
+    config::{self, Environment, Project, Reading},
     domain::{LogSpec, ServerSpec},
     io::Store,
-    jobs::{JobContext, Progress, VersionClock},
+    jobs::{JobContext, Notify, Progress, VersionClock},
     net::Client,
     runtime::clock,
     series::History,
     telemetry::{self, Metrics},
 };
 
-use super::{Global, Outcome, check};
+use super::{Global, Outcome, check, reload::Files};
 
 /// A project with everything its jobs need.
 pub(super) struct Opened {
@@ -32,6 +32,17 @@ pub(super) fn project(global: &Global) -> Result<Project, Outcome> {
         check::print_problems(&problems);
         Outcome::NotStarted
     })
+}
+
+/// [`project`], with the files it came from, for a program that goes on to follow them.
+pub(super) fn project_and_files(dir: &Path) -> Result<(Project, Files), Outcome> {
+    let Reading { outcome, snapshot } = check::read(dir);
+    let project = outcome.map_err(|problems| {
+        check::print_problems(&problems);
+        Outcome::NotStarted
+    })?;
+    let (dir, system) = (project.dir.clone(), project.system.clone());
+    Ok((project, Files { dir, snapshot, system }))
 }
 
 /// The dashboard's address, for links in messages.
@@ -74,6 +85,7 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         program: config::program().context("find this program's own file")?,
         environment: Arc::new(Environment::from_process().into_inner()),
         progress: Arc::new(Progress::default()),
+        notify: Notify::Queue,
     };
     Ok(Opened { project: Arc::new(project), ctx, client })
 }

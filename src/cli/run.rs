@@ -3,8 +3,10 @@
 use clap::Args;
 
 use crate::{
+    config::Project,
     domain::{BatchSpec, JobKind, Timestamp},
-    jobs::{self, JobError},
+    jobs::{self, JobContext, JobError},
+    net::Client,
     runtime::{self, lock, random_unit},
 };
 
@@ -93,12 +95,21 @@ fn chosen(opened: &Opened, command: &Run) -> Result<Vec<BatchSpec>, String> {
 
 /// Sends what the run has put into the outbox.
 pub(super) async fn deliver(opened: &Opened) -> Result<(), JobError> {
-    let dashboard = open::dashboard(&opened.project.system.server);
+    deliver_for(&opened.project, &opened.ctx, &opened.client).await
+}
+
+/// Sends what is due in the outbox to whom a configuration names.
+pub(super) async fn deliver_for(
+    project: &Project,
+    ctx: &JobContext,
+    client: &Client,
+) -> Result<(), JobError> {
+    let dashboard = open::dashboard(&project.system.server);
     let audience = jobs::Audience {
-        channels: &opened.project.system.channels,
-        batches: &opened.project.batches,
+        channels: &project.system.channels,
+        batches: &project.batches,
         dashboard: &dashboard,
     };
-    jobs::deliver(&opened.ctx, &audience, &opened.client, random_unit).await?;
+    jobs::deliver(ctx, &audience, client, random_unit).await?;
     Ok(())
 }

@@ -8,8 +8,11 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::Project,
     domain::BatchSpec,
     http,
+    jobs::JobContext,
+    net::Client,
     runtime::{
         self, Daemon, Options, clock,
         lock::{self, DataLock, LockError},
@@ -19,8 +22,10 @@ use crate::{
 };
 
 use super::{
-    Global, Outcome, daemon,
+    Global, Outcome,
+    daemon::{self, Live},
     open::{self, Opened},
+    reload::{Files, Published, Reload},
 };
 
 /// What `serve` takes.
@@ -33,8 +38,8 @@ pub(super) struct Serve {
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) async fn serve(global: &Global, command: Serve) -> anyhow::Result<Outcome> {
-    let mut project = match open::project(global) {
-        Ok(project) => project,
+    let (mut project, files) = match open::project_and_files(&global.config) {
+        Ok(read) => read,
         Err(outcome) => return Ok(outcome),
     };
     open::logging(global, &project.system.log)?;
@@ -51,11 +56,15 @@ pub(super) async fn serve(global: &Global, command: Serve) -> anyhow::Result<Out
     let opened = open::open(project).await?;
     let sweep = opened.ctx.store.sweep_temporary();
     runtime::recover(&opened.ctx.catalog, clock::now(), sweep).await?;
-    serve_opened(opened, lock).await
+    serve_opened(opened, files, lock).await
 }
 
 /// Serves a project whose folder is locked and recovered.
-pub(super) async fn serve_opened(opened: Opened, mut lock: DataLock) -> anyhow::Result<Outcome> {
+pub(super) async fn serve_opened(
+    opened: Opened,
+    files: Files,
+    mut lock: DataLock,
+) -> anyhow::Result<Outcome> {
     let server = &opened.project.system.server;
     let address = SocketAddr::new(server.host, server.port);
     let listener = TcpListener::bind(address)
@@ -68,31 +77,9 @@ pub(super) async fn serve_opened(opened: Opened, mut lock: DataLock) -> anyhow::
 
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signals(stop.clone())?;
-    let opened = Arc::new(opened);
-    // The senders live as long as the server does: nothing reloads the configuration yet.
-    let (_project, project) = watch::channel(Arc::clone(&opened.project));
-    let (_ready, ready) = watch::channel(Readiness::default());
-    let batches: Arc<[BatchSpec]> = opened.project.batches.clone().into();
-    let (_batches, batches) = watch::channel(batches);
-    let app = http::App {
-        catalog: opened.ctx.catalog.clone(),
-        history: opened.ctx.history.clone(),
-        store: opened.ctx.store.clone(),
-        metrics: opened.ctx.metrics.clone(),
-        project,
-        ready,
-        clock: clock::now,
-    };
-    let workers = Daemon {
-        catalog: opened.ctx.catalog.clone(),
-        batches,
-        clock: clock::now,
-        run_claim: daemon::run_claim(&opened),
-        deliver: daemon::deliver(&opened),
-        maintain: daemon::maintain(&opened),
-        observe: daemon::observe(&opened.ctx.metrics),
-        options: Options::default(),
-    };
+    let Opened { project, ctx, client } = opened;
+    let catalog = ctx.catalog.clone();
+    let (app, workers) = parts(project, ctx, client, files);
     tracing::info!("listening on http://{address}");
     let work = async {
         let pages = http::serve(listener, Arc::new(app), stop.clone());
@@ -109,8 +96,47 @@ pub(super) async fn serve_opened(opened: Opened, mut lock: DataLock) -> anyhow::
         ended = work => ended?,
         () = signals => {}
     }
-    opened.ctx.catalog.close().await?;
+    catalog.close().await?;
     drop(lock);
     tracing::info!("ended in order");
     Ok(Outcome::Done)
+}
+
+/// The server and the daemon, both following one configuration.
+fn parts(
+    project: Arc<Project>,
+    ctx: JobContext,
+    client: Client,
+    files: Files,
+) -> (http::App, Daemon) {
+    let batches: Arc<[BatchSpec]> = project.batches.clone().into();
+    let (give_batches, batches) = watch::channel(batches);
+    let (give_project, project) = watch::channel(project);
+    let (give_ready, ready) = watch::channel(Readiness::ready());
+    let metrics = ctx.metrics.clone();
+    let published =
+        Published { project: give_project, batches: give_batches, ready: give_ready, metrics };
+    let reload = Reload::new(files, published, ctx.compute.clone());
+    let app = http::App {
+        catalog: ctx.catalog.clone(),
+        history: ctx.history.clone(),
+        store: ctx.store.clone(),
+        metrics: ctx.metrics.clone(),
+        project: project.clone(),
+        ready,
+        clock: clock::now,
+    };
+    let live = Live { ctx, client, project };
+    let workers = Daemon {
+        catalog: live.ctx.catalog.clone(),
+        batches,
+        clock: clock::now,
+        run_claim: daemon::run_claim(&live),
+        deliver: daemon::deliver(&live),
+        maintain: daemon::maintain(&live),
+        reload: reload.on_beats(),
+        observe: daemon::observe(&live.ctx.metrics),
+        options: Options::default(),
+    };
+    (app, workers)
 }

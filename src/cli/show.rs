@@ -1,4 +1,4 @@
-//! `anomstack metrics|runs|alerts|models list|show`: what the catalog knows, as tables or JSON.
+//! `anomstack metrics|alerts|models list|show`: what the catalog knows, as tables or JSON.
 
 use clap::Subcommand;
 
@@ -8,13 +8,8 @@ use crate::{
         alerts::{self, AlertFilter, AlertRow},
         metrics::{self, MetricRow},
         models::{self, ModelRow},
-        run_log,
-        runs::{self, RunFilter, RunRow},
     },
-    domain::{
-        AlertId, BatchName, JobKind, MetricName, ModelCard, RunId, RunState, Timestamp,
-        words::number,
-    },
+    domain::{AlertId, BatchName, MetricName, ModelCard, Timestamp, words::number},
     io::{Key, json},
 };
 
@@ -38,31 +33,6 @@ pub(super) enum Metrics {
         batch: String,
         /// Its name
         metric: String,
-    },
-}
-
-/// What can be asked of runs.
-#[derive(Debug, Subcommand)]
-pub(super) enum Runs {
-    /// Newest first
-    List {
-        /// Only of this batch
-        #[arg(long)]
-        batch: Option<String>,
-        /// Only this job
-        #[arg(long)]
-        job: Option<JobKind>,
-        /// Only in this state
-        #[arg(long)]
-        state: Option<RunState>,
-        /// At most so many
-        #[arg(long, default_value_t = 30)]
-        limit: u32,
-    },
-    /// One run with its report and log
-    Show {
-        /// Its number
-        run: i64,
     },
 }
 
@@ -145,35 +115,6 @@ pub(super) async fn metrics(global: &Global, command: Metrics) -> anyhow::Result
     }
 }
 
-/// Lists or shows runs.
-pub(super) async fn runs(global: &Global, command: Runs) -> anyhow::Result<Outcome> {
-    let (opened, now) = match open_quietly(global).await? {
-        Ok(opened) => opened,
-        Err(outcome) => return Ok(outcome),
-    };
-    let mut reader = opened.ctx.catalog.reader().await?;
-    match command {
-        Runs::List { batch, job, state, limit } => {
-            let batch = batch.as_deref().map(BatchName::parse).transpose()?;
-            let filter = RunFilter { batch, job, state, limit, offset: 0 };
-            let rows = runs::list(&mut reader, &filter).await?;
-            let header = ["RUN", "BATCH", "JOB", "SLOT", "STATE", "WHAT IT DID"];
-            listing::print(global, &rows, &header, run_cells)
-        }
-        Runs::Show { run } => match runs::get(&mut reader, RunId(run)).await? {
-            Some(row) => {
-                let log = run_log::lines(&mut reader, row.id).await?;
-                let mut fields = run_fields(&row, now);
-                fields.extend(
-                    log.iter().map(|line| ("log", format!("{} {}", line.at, line.message))),
-                );
-                listing::print_one(global, &row, &fields)
-            }
-            None => missing(&format!("no run {run}")),
-        },
-    }
-}
-
 /// Lists or shows alerts.
 pub(super) async fn alerts(global: &Global, command: Alerts) -> anyhow::Result<Outcome> {
     let (opened, now) = match open_quietly(global).await? {
@@ -235,7 +176,10 @@ struct Named<T> {
     row: T,
 }
 
-async fn open_quietly(global: &Global) -> anyhow::Result<Result<(Opened, Timestamp), Outcome>> {
+/// Opens a project for looking at it; nothing is logged.
+pub(super) async fn open_quietly(
+    global: &Global,
+) -> anyhow::Result<Result<(Opened, Timestamp), Outcome>> {
     let project = match open::project(global) {
         Ok(project) => project,
         Err(outcome) => return Ok(Err(outcome)),
@@ -245,7 +189,8 @@ async fn open_quietly(global: &Global) -> anyhow::Result<Result<(Opened, Timesta
     Ok(Ok((opened, now)))
 }
 
-fn missing(what: &str) -> anyhow::Result<Outcome> {
+/// Says what there is none of.
+pub(super) fn missing(what: &str) -> anyhow::Result<Outcome> {
     eprintln!("error: {what}");
     Ok(Outcome::Problems)
 }
@@ -286,36 +231,6 @@ fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)>
         ("score", or_dash(row.last_score, |score| format!("{score:.3}"))),
         ("scored at", or_dash(row.last_score_at, |at| at.to_string())),
         ("passed over", or_dash(row.skip_reason.as_ref(), ToString::to_string)),
-    ]
-}
-
-fn run_cells(row: &RunRow) -> Vec<String> {
-    let report = row.report.as_ref().map(|report| report.summary());
-    vec![
-        row.id.to_string(),
-        row.batch.to_string(),
-        row.job.to_string(),
-        row.slot.to_string(),
-        row.state.to_string(),
-        report.or_else(|| row.error.clone()).unwrap_or_default(),
-    ]
-}
-
-fn run_fields(row: &RunRow, now: Timestamp) -> Vec<(&'static str, String)> {
-    let report = row.report.as_ref().and_then(|report| serde_json::to_string_pretty(report).ok());
-    vec![
-        ("run", row.id.to_string()),
-        ("batch", row.batch.to_string()),
-        ("job", row.job.to_string()),
-        ("slot", row.slot.to_string()),
-        ("cause", row.cause.to_string()),
-        ("state", row.state.to_string()),
-        ("attempt", row.attempt.to_string()),
-        ("started", or_dash(row.started_at, |at| format!("{at} ({})", ago(now, at)))),
-        ("ended", or_dash(row.ended_at, |at| at.to_string())),
-        ("configuration", row.config_hash.clone()),
-        ("error", or_dash(row.error.as_ref(), Clone::clone)),
-        ("report", or_dash(report, |text| text)),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! One pass over a project's files: collects every problem, and what must not be shown with it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use super::{ParamsRule, place::Place, problem::Problem};
+use super::{ParamsRule, place::Place, problem::Problem, snapshot::Snapshot};
 
 /// Whether a missing key is a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(super) struct Check {
     pub(super) dir: PathBuf,
     pub(super) completeness: Completeness,
     pub(super) params_rule: ParamsRule,
+    /// The files read so far.
+    pub(super) snapshot: Snapshot,
     found: Vec<Finding>,
     secrets: Vec<Place>,
 }
@@ -35,9 +40,16 @@ impl Check {
             dir: dir.to_path_buf(),
             completeness: Completeness::Whole,
             params_rule: |_, _| Vec::new(),
+            snapshot: Snapshot::default(),
             found: Vec::new(),
             secrets: Vec::new(),
         }
+    }
+
+    /// The text of a file, which is then part of the snapshot.
+    pub(super) fn read_text(&mut self, path: &Path) -> io::Result<String> {
+        let bytes = self.snapshot.read(path)?;
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     pub(super) fn problem(&mut self, place: &Place, message: impl Into<String>) {

@@ -1,7 +1,7 @@
 //! The environment as a value: the process's variables, and those of the project's `.env` where
 //! the process has none of that name.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
 
 use super::{
     check::Check,
@@ -51,7 +51,7 @@ impl Environment {
 
     /// These variables over those of the project's `.env`. Never touches the process.
     pub(super) fn with_dotenv(&self, dir: &Path, check: &mut Check) -> Self {
-        let text = match fs::read(dir.join(".env")) {
+        let text = match check.snapshot.read(&dir.join(".env")) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.clone(),
             Err(error) => {
@@ -98,6 +98,8 @@ fn refuse_line(text: &str, error: &dotenvy::Error, check: &mut Check) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

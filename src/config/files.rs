@@ -73,7 +73,7 @@ fn list(dir: &Path, below: &str, depth: usize, names: &mut Vec<String>, check: &
 }
 
 fn read(dir: &Path, name: &str, check: &mut Check) -> Option<Arc<SourceFile>> {
-    match fs::read_to_string(dir.join(name)) {
+    match check.read_text(&dir.join(name)) {
         Ok(text) => Some(Arc::new(SourceFile { name: name.to_owned(), text })),
         Err(error) => {
             check.problem(&unread(name), format!("cannot read this file: {error}"));

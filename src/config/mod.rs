@@ -19,6 +19,7 @@ mod render;
 mod scaffold;
 mod schedule;
 mod section;
+mod snapshot;
 mod source;
 mod system;
 mod texts;
@@ -39,6 +40,7 @@ pub use environment::{Environment, program};
 pub use problem::{Problem, Problems};
 pub use render::Color;
 pub use scaffold::{ScaffoldError, scaffold};
+pub use snapshot::Snapshot;
 
 use batch::BatchContext;
 use check::{Check, Completeness};
@@ -73,14 +75,21 @@ pub type ParamsRule = fn(DetectorKind, &BTreeMap<String, ParamValue>) -> Vec<Str
 /// # Errors
 /// [`Problems`], all of all files.
 pub fn load(dir: &Path, env: &Environment) -> Result<Project, Problems> {
-    load_with(dir, env, |_, _| Vec::new())
+    read(dir, env, |_, _| Vec::new()).outcome
 }
 
-/// [`load`] with a rule for the detectors' parameters.
-///
-/// # Errors
-/// [`Problems`], all of all files.
-pub fn load_with(dir: &Path, env: &Environment, rule: ParamsRule) -> Result<Project, Problems> {
+/// What came of reading a project folder, and of which files.
+#[derive(Debug)]
+pub struct Reading {
+    /// The project, or all problems of all files.
+    pub outcome: Result<Project, Problems>,
+    /// The files it was read from.
+    pub snapshot: Snapshot,
+}
+
+/// [`load`] with a rule for the detectors' parameters, also telling which files with which contents
+/// that was.
+pub fn read(dir: &Path, env: &Environment, rule: ParamsRule) -> Reading {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     let mut check = Check::new(&dir);
     check.params_rule = rule;
@@ -94,10 +103,12 @@ pub fn load_with(dir: &Path, env: &Environment, rule: ParamsRule) -> Result<Proj
     let mut batches: Vec<BatchSpec> =
         drafts.into_iter().map(|draft| draft.read(channels, &mut check)).collect();
     batches.sort_by(|one, other| one.name.cmp(&other.name));
-    match check.into_problems() {
+    let snapshot = std::mem::take(&mut check.snapshot);
+    let outcome = match check.into_problems() {
         problems if problems.is_empty() => Ok(Project { dir, system, batches }),
         problems => Err(Problems(problems)),
-    }
+    };
+    Reading { outcome, snapshot }
 }
 
 /// The system's settings, and whether the file could be read at all.

@@ -25,6 +25,15 @@ pub struct Problem {
     pub source: String,
 }
 
+/// One line, as in `shop.toml:3:1: unknown key (did you mean …?)`, for logs.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, message, help, .. } = self;
+        write!(f, "{file}:{line}:{column}: {message}")?;
+        help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
+    }
+}
+
 /// Everything that is wrong with a project, by file, line and column. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -127,11 +126,13 @@ fn query_file(
     query_dirs: &[PathBuf],
     name: &Located<Text>,
 ) -> Option<(String, String)> {
-    let candidates = query_dirs.iter().map(|dir| dir.join(&name.value.text));
+    let candidates: Vec<PathBuf> =
+        query_dirs.iter().map(|dir| dir.join(&name.value.text)).collect();
+    candidates.iter().for_each(|path| source.check.snapshot.missed(path));
     let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
         return refuse_query(source, &name.place, "there is no such file");
     };
-    match fs::read_to_string(&path) {
+    match source.check.read_text(&path) {
         Ok(text) if text.trim().is_empty() => {
             refuse_query(source, &name.place, "this file holds no query")
         }

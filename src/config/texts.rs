@@ -1,6 +1,6 @@
 //! The free texts of a [`Section`]: lists of them, maps of them, and those that are secret.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use crate::domain::{ParamValue, Secret};
 
@@ -126,7 +126,7 @@ impl Section<'_> {
             section.required_text("file", help)
         })?;
         let path = self.check.dir.join(&file.value.text);
-        match fs::read_to_string(&path) {
+        match self.check.read_text(&path) {
             Ok(text) => {
                 let text = text.trim_end_matches(['\n', '\r']).to_owned();
                 Some(Located { value: Secret::new(text), place: node.place })

@@ -160,6 +160,17 @@ pub enum Trigger {
     Never,
 }
 
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cron(cron) => cron.fmt(f),
+            Self::Every(span) => write!(f, "every {span}"),
+            Self::After(job) => write!(f, "after {job}"),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
 text_enum! {
     /// What happens to slots missed while the daemon was down.
     Missed {

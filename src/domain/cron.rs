@@ -1,7 +1,10 @@
 //! Cron expressions: five fields (minute first) or six (second first), names, ranges, steps, lists
-//! and the `@` short-cuts. When they are due is decided in `runtime::schedule`.
+//! and the `@` short-cuts; `L` for a month's last day, `FRI#2` for its second Friday, `FRIL` for its
+//! last. When they are due is decided in `runtime::schedule`.
 
 use std::fmt;
+
+use chrono::{Datelike, Days, NaiveDate};
 
 /// A checked cron expression, each field a set of bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +16,15 @@ pub struct CronExpr {
     days: u64,
     months: u64,
     weekdays: u64,
+    last_day: bool,
+    nth_weekdays: NthWeekdays,
     any_day: bool,
     any_weekday: bool,
     fixed_time: bool,
 }
+
+/// Which weekdays of a month, by weekday from Sunday: bit n for the n-th, bit 0 for the last.
+type NthWeekdays = [u8; 7];
 
 struct Field {
     name: &'static str,
@@ -66,16 +74,19 @@ impl CronExpr {
             6 => (fields[0], &fields[1..]),
             n_fields => return Err(CronError::FieldCount { n_fields }),
         };
-        let weekdays = bits(&WEEKDAY, rest[4])?;
+        let (days, last_day) = days(rest[2])?;
+        let (weekdays, nth_weekdays) = weekdays(rest[4])?;
         let is_open = |field: &str| field.contains(['*', '/', '?']);
         let parsed = Self {
             text: trimmed.to_owned(),
             seconds: bits(&SECOND, second)?,
             minutes: bits(&MINUTE, rest[0])?,
             hours: bits(&HOUR, rest[1])?,
-            days: bits(&DAY, rest[2])?,
+            days,
             months: bits(&MONTH, rest[3])?,
             weekdays: (weekdays | (weekdays >> 7)) & 0x7f,
+            last_day,
+            nth_weekdays,
             any_day: is_any(rest[2]),
             any_weekday: is_any(rest[4]),
             fixed_time: !is_open(rest[0]) && !is_open(rest[1]),
@@ -84,14 +95,22 @@ impl CronExpr {
     }
 
     /// Whether a civil date can hold a run. With both days restricted, either is enough (POSIX).
-    pub fn matches_date(&self, month: u32, day: u32, weekday_from_sunday: u32) -> bool {
-        let on_day = has(self.days, day);
-        let on_weekday = has(self.weekdays, weekday_from_sunday);
+    pub fn matches_date(&self, date: NaiveDate) -> bool {
+        let is_last_within = |n_days| {
+            let later = date.checked_add_days(Days::new(n_days));
+            later.is_none_or(|later| later.month() != date.month())
+        };
+        let weekday = date.weekday().num_days_from_sunday();
+        let nth = self.nth_weekdays[weekday as usize];
+        let on_day = has(self.days, date.day()) || (self.last_day && is_last_within(1));
+        let on_weekday = has(self.weekdays, weekday)
+            || has(nth.into(), date.day().div_ceil(7))
+            || (has(nth.into(), 0) && is_last_within(7));
         let day_fits = match (self.any_day, self.any_weekday) {
             (false, false) => on_day || on_weekday,
             _ => on_day && on_weekday,
         };
-        has(self.months, month) && day_fits
+        has(self.months, date.month()) && day_fits
     }
 
     /// Whether a civil time of day is a run's.
@@ -123,6 +142,7 @@ impl CronExpr {
         const LONGEST: [u32; 13] = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         let by_weekday = self.any_day || !self.any_weekday;
         by_weekday
+            || self.last_day
             || ones(self.months)
                 .any(|month| ones(self.days).any(|day| day <= LONGEST[month as usize]))
     }
@@ -144,6 +164,43 @@ fn ones(bits: u64) -> impl Iterator<Item = u32> {
 
 fn is_any(field: &str) -> bool {
     field.starts_with('*') || field.starts_with('?')
+}
+
+/// The days of a month, and whether its last one is among them.
+fn days(text: &str) -> Result<(u64, bool), CronError> {
+    let is_last = |part: &&str| part.eq_ignore_ascii_case("L");
+    let plain: Vec<&str> = text.split(',').filter(|part| !is_last(part)).collect();
+    let has_last = text.split(',').any(|part| is_last(&part));
+    if plain.is_empty() {
+        return Ok((0, has_last));
+    }
+    Ok((bits(&DAY, &plain.join(","))?, has_last))
+}
+
+/// The weekdays of every week, and those of one week of a month.
+fn weekdays(text: &str) -> Result<(u64, NthWeekdays), CronError> {
+    let wrong = |part: &str| CronError::Field {
+        field: WEEKDAY.name,
+        text: part.chars().take(64).collect(),
+    };
+    let mut nth_weekdays = NthWeekdays::default();
+    let mut plain = Vec::new();
+    for part in text.split(',') {
+        let (day, n) = match (part.split_once('#'), part.strip_suffix(['L', 'l'])) {
+            (Some((day, n)), _) => (day, n.parse::<u32>().ok().filter(|n| (1..=5).contains(n))),
+            (None, Some(day)) => (day, Some(0)),
+            (None, None) => {
+                plain.push(part);
+                continue;
+            }
+        };
+        let day = value(&WEEKDAY, day).ok_or_else(|| wrong(part))? % 7;
+        nth_weekdays[day as usize] |= 1 << n.ok_or_else(|| wrong(part))?;
+    }
+    if plain.is_empty() {
+        return Ok((0, nth_weekdays));
+    }
+    Ok((bits(&WEEKDAY, &plain.join(","))?, nth_weekdays))
 }
 
 fn bits(field: &Field, text: &str) -> Result<u64, CronError> {
@@ -210,6 +267,32 @@ pub enum CronError {
 mod tests {
     use super::*;
 
+    fn date(month: u32, day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, month, day).unwrap()
+    }
+
+    #[test]
+    fn last_days_and_nth_weekdays_are_those_of_the_calendar() {
+        let check = |text: &str, expected: &[(u32, u32)]| {
+            let expr = CronExpr::parse(text).unwrap();
+            let days = date(1, 1).iter_days().take(90);
+            let found: Vec<(u32, u32)> = days
+                .filter(|date| expr.matches_date(*date))
+                .map(|date| (date.month(), date.day()))
+                .collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("0 0 L * *", &[(1, 31), (2, 28), (3, 31)]);
+        check("0 0 15,L * *", &[(1, 15), (1, 31), (2, 15), (2, 28), (3, 15), (3, 31)]);
+        check("0 0 * * FRI#2", &[(1, 9), (2, 13), (3, 13)]);
+        check("0 0 * * fri#5", &[(1, 30)]);
+        check("0 0 * * 7#1,5L", &[(1, 4), (1, 30), (2, 1), (2, 27), (3, 1), (3, 27)]);
+        check("0 0 L 2 SUN#1", &[(2, 1), (2, 28)]);
+        for text in ["0 0 * * FRI#0", "0 0 * * FRI#6", "0 0 * * #1", "0 0 * * L", "0 0 3L * *"] {
+            assert!(CronExpr::parse(text).is_err(), "{text}");
+        }
+    }
+
     #[test]
     fn five_and_six_fields_names_steps_and_shortcuts_are_read() {
         for text in
@@ -218,7 +301,7 @@ mod tests {
             assert_eq!(CronExpr::parse(text).unwrap().to_string(), text);
         }
         let sunday = CronExpr::parse("0 0 * * 7").unwrap();
-        assert!(sunday.matches_date(6, 7, 0) && !sunday.matches_date(6, 8, 1));
+        assert!(sunday.matches_date(date(6, 7)) && !sunday.matches_date(date(6, 8)));
     }
 
     #[test]
@@ -235,7 +318,7 @@ mod tests {
     #[test]
     fn either_day_is_enough_when_both_are_restricted() {
         let expr = CronExpr::parse("0 0 13 * FRI").unwrap();
-        assert!(expr.matches_date(1, 13, 2) && expr.matches_date(1, 9, 5));
-        assert!(!expr.matches_date(1, 12, 4));
+        assert!(expr.matches_date(date(1, 13)) && expr.matches_date(date(1, 9)));
+        assert!(!expr.matches_date(date(1, 12)));
     }
 }

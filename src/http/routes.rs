@@ -52,7 +52,8 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
     let readiness = site.app.ready.borrow().clone();
     let is_ready = readiness.is_ready();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": is_ready, "reasons": readiness.reasons }))).into_response()
+    let reasons: Vec<&str> = readiness.lines().collect();
+    (status, Json(json!({ "ready": is_ready, "reasons": reasons }))).into_response()
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Failure> {

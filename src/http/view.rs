@@ -155,6 +155,7 @@ pub(super) struct BatchFacts {
     pub(super) newest_at: Option<Timestamp>,
     pub(super) alerts_day: u64,
     pub(super) alerts_week: u64,
+    pub(super) paused_since: Option<Timestamp>,
     /// The newest run of each job.
     pub(super) runs: BTreeMap<JobKind, RunView>,
 }
@@ -187,10 +188,8 @@ impl BatchView {
 
 fn trigger(trigger: Option<&Trigger>) -> String {
     match trigger {
-        Some(Trigger::Cron(cron)) => cron.to_string(),
-        Some(Trigger::Every(span)) => format!("every {span}"),
-        Some(Trigger::After(job)) => format!("after {job}"),
         Some(Trigger::Never) | None => "by hand".to_owned(),
+        Some(trigger) => trigger.to_string(),
     }
 }
 
@@ -198,6 +197,9 @@ fn trigger(trigger: Option<&Trigger>) -> String {
 fn health(batch: &BatchSpec, facts: &BatchFacts, now: Timestamp) -> (Health, String) {
     if !batch.enabled {
         return (Health::Off, "Switched off".to_owned());
+    }
+    if let Some(since) = facts.paused_since {
+        return (Health::Off, format!("Paused since {since}"));
     }
     let in_state = |state| facts.runs.values().find(|run| run.row.state == state);
     if let Some(run) = in_state(RunState::Dead) {

@@ -13,7 +13,7 @@ use crate::{
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError};
+use super::{AsOf, JobContext, JobError, Notify};
 
 pub(super) async fn alert(
     ctx: &JobContext,
@@ -154,6 +154,9 @@ async fn commit(
             continue;
         }
         raised.push(alert);
+        if ctx.notify == Notify::Keep {
+            continue;
+        }
         for channel in &batch.alert_for(&alert.metric).channels {
             outbox::enqueue(&mut tx, &alert.id, channel, now).await?;
             report.queued += 1;

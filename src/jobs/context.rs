@@ -44,6 +44,17 @@ pub struct JobContext {
     pub environment: Arc<BTreeMap<String, String>>,
     /// How far the running job is.
     pub progress: Arc<Progress>,
+    /// Whether alerts are told to anybody.
+    pub notify: Notify,
+}
+
+/// Whether alerts are told to anybody. They are stored in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// Messages go into the outbox.
+    Queue,
+    /// No message is made of them, now or later.
+    Keep,
 }
 
 /// The instant a job acts for.
@@ -53,17 +64,30 @@ pub struct AsOf {
     pub now: Timestamp,
     /// Observations from here on are not looked at.
     pub until: Timestamp,
+    /// A source need not be asked for what is older, as far as the past is concerned.
+    pub since: Option<Timestamp>,
 }
 
 impl AsOf {
     /// The present: sources whose clock runs ahead of ours by up to a day are still read.
     pub fn live(now: Timestamp) -> Self {
-        Self { now, until: now + Span::days(1) }
+        Self { now, until: now + Span::days(1), since: None }
     }
 
     /// A past instant, as if the job had run then: nothing observed later is looked at.
     pub fn exactly(now: Timestamp) -> Self {
-        Self { now, until: now + Span::from_micros(1) }
+        Self { now, until: now + Span::from_micros(1), since: None }
+    }
+
+    /// [`AsOf::exactly`], when what lies before `since` was read by a run then.
+    pub fn replaying(now: Timestamp, since: Option<Timestamp>) -> Self {
+        Self { since, ..Self::exactly(now) }
+    }
+
+    /// The newest observation a run at that instant may count as read, of what is read by now.
+    pub fn read_until(&self, watermark: Option<Timestamp>) -> Option<Timestamp> {
+        let watermark = watermark?;
+        if watermark < self.until { Some(watermark) } else { self.since }
     }
 }
 
@@ -114,6 +138,17 @@ impl VersionClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replay_asks_again_for_what_was_read_later_than_it() {
+        let at = |secs| Timestamp::from_secs(secs).unwrap();
+        let replay = AsOf::replaying(at(100), Some(at(90)));
+        assert_eq!(replay.read_until(None), None, "nothing was ever read");
+        assert_eq!(replay.read_until(Some(at(95))), Some(at(95)));
+        assert_eq!(replay.read_until(Some(at(500))), Some(at(90)));
+        assert_eq!(AsOf::exactly(at(100)).read_until(Some(at(500))), None);
+        assert_eq!(AsOf::live(at(100)).read_until(Some(at(500))), Some(at(500)));
+    }
 
     #[test]
     fn versions_of_one_millisecond_differ_and_rise() {

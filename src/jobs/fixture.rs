@@ -44,6 +44,7 @@ pub(super) async fn open() -> Fixture {
         program: PathBuf::new(),
         environment: Arc::new(BTreeMap::new()),
         progress: Arc::new(Progress::default()),
+        notify: super::Notify::Queue,
     };
     let batch = project.batches.into_iter().next().unwrap();
     Fixture { ctx, batch, _dir: dir }

@@ -27,7 +27,7 @@ pub(super) async fn ingest(
     let reading = ReadContext {
         batch,
         now: as_of.now,
-        last_timestamp: watermark,
+        last_timestamp: as_of.read_until(watermark),
         client: &ctx.client,
         program: &ctx.program,
         environment: &ctx.environment,

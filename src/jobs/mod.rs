@@ -20,7 +20,7 @@ mod train;
 mod verify;
 
 pub use compact::compact;
-pub use context::{AsOf, JobContext, Progress, VersionClock};
+pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, deliver};
 pub use error::JobError;
 pub use model_file::{Model, ModelFileError};
@@ -43,7 +43,7 @@ pub async fn run(
     batch: &BatchSpec,
     as_of: AsOf,
 ) -> Result<RunReport, JobError> {
-    config_archive::keep(ctx, batch).await?;
+    config_archive::keep(ctx, claim, batch).await?;
     Ok(match claim.job {
         JobKind::Ingest => RunReport::Ingest(ingest::ingest(ctx, claim, batch, as_of).await?),
         JobKind::Train => RunReport::Train(train::train(ctx, claim, batch, as_of).await?),

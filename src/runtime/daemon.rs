@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::Clock,
-    options::{Chore, Event, Observer, Options, RunClaim},
+    options::{Chore, Event, Observer, OnBeats, Options, RunClaim},
     planner::Planner,
     worker::{Signal, Workers, chain},
 };
@@ -26,6 +26,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// A third of a lease, so that two renewals may fail.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+const RELOAD: Duration = Duration::from_secs(5);
 const HOURLY: Duration = Duration::from_secs(3_600);
 /// A clock that differs from elapsed time by more was set, or the machine slept.
 const JUMP: Span = Span::secs(5);
@@ -46,6 +47,8 @@ pub struct Daemon {
     pub deliver: Chore,
     /// Compacts history and sweeps what is doomed; called every hour and never twice at once.
     pub maintain: Chore,
+    /// Looks for changed configuration; gets a beat every five seconds.
+    pub reload: OnBeats,
     /// Is told what happens.
     pub observe: Observer,
     /// How.
@@ -75,6 +78,7 @@ struct Beats {
     tick: mpsc::Sender<()>,
     deliver: mpsc::Sender<()>,
     maintain: mpsc::Sender<()>,
+    reload: mpsc::Sender<()>,
     workers: mpsc::Sender<Signal>,
 }
 
@@ -88,8 +92,9 @@ impl Daemon {
         let (tick, ticks) = mpsc::channel(1);
         let (deliver, deliveries) = mpsc::channel(1);
         let (maintain, maintenances) = mpsc::channel(1);
+        let (reload, reloads) = mpsc::channel(1);
         let (workers, signals) = mpsc::channel(16);
-        let beats = Beats { tick, deliver, maintain, workers };
+        let beats = Beats { tick, deliver, maintain, reload, workers };
         let ends = self.options.grace + HAND_BACK;
         let mut parts = JoinSet::new();
         let own = stop.child_token();
@@ -118,6 +123,9 @@ impl Daemon {
         parts.spawn(part("deliveries", delivering.map(Ok)));
         let maintaining = on_beats(maintenances, own.clone(), self.maintain);
         parts.spawn(part("maintenance", maintaining.map(Ok)));
+        let reloading = (self.reload)(reloads);
+        let reloading = own.clone().run_until_cancelled_owned(reloading).map(drop);
+        parts.spawn(part("reload", reloading.map(Ok)));
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => Ok(()),
@@ -224,10 +232,11 @@ async fn keep_time(
 
 async fn start_timer(beats: &Beats) -> Result<JobScheduler, JobSchedulerError> {
     let timer = JobScheduler::new().await?;
-    let Beats { tick, deliver, maintain, workers } = beats.clone();
+    let Beats { tick, deliver, maintain, reload, workers } = beats.clone();
     timer.add(every(TICK, move || beat(&tick, ()))?).await?;
     timer.add(every(TICK, move || beat(&deliver, ()))?).await?;
     timer.add(every(HEARTBEAT, move || beat(&workers, Signal::Renew))?).await?;
+    timer.add(every(RELOAD, move || beat(&reload, ()))?).await?;
     timer.add(every(HOURLY, move || beat(&maintain, ()))?).await?;
     timer.start().await?;
     Ok(timer)

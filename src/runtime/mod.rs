@@ -5,7 +5,11 @@
 
 pub mod clock;
 pub mod follow;
+pub mod lines;
 pub mod lock;
+pub mod preview;
+pub mod reload;
+pub mod replay;
 pub mod schedule;
 pub mod signals;
 
@@ -18,7 +22,7 @@ mod retry;
 mod worker;
 
 pub use daemon::{Daemon, DaemonError};
-pub use options::{BoxFuture, Chore, Event, Observer, Options, RunClaim};
+pub use options::{BoxFuture, Chore, Event, Observer, OnBeats, Options, RunClaim};
 pub use planner::{Planned, Planner};
 pub use random::random_unit;
 pub use recovery::{Recovered, RecoveryError, recover};

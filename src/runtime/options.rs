@@ -2,6 +2,8 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use tokio::sync::mpsc;
+
 use super::retry::JobFailure;
 use crate::{
     catalog::runs::Claim,
@@ -86,6 +88,10 @@ impl Default for Options {
         }
     }
 }
+
+/// Recurring work that keeps something from one time to the next: given the beats, it runs as long
+/// as they come. Dropped at the end.
+pub type OnBeats = Box<dyn FnOnce(mpsc::Receiver<()>) -> BoxFuture<()> + Send>;
 
 /// Recurring work beside runs. It says itself what went wrong with it.
 pub type Chore = Arc<dyn Fn() -> BoxFuture<()> + Send + Sync>;

@@ -2,7 +2,7 @@
 //! written down, once each, and what was missed is said.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use super::schedule::{Slots, due_slots, next_after};
 use crate::{
     catalog::{
-        Catalog, CatalogError, Tx, runs,
+        Catalog, CatalogError, Tx, pauses, runs,
         runs::{NewRun, RunCause},
     },
     domain::{BatchName, BatchSpec, JobKind, Span, Timestamp, Trigger},
@@ -23,6 +23,8 @@ use crate::{
 pub struct Planner {
     catalog: Catalog,
     plans: BTreeMap<(BatchName, JobKind), Plan>,
+    /// Batches that are followed no more than disabled ones.
+    paused: BTreeSet<BatchName>,
     /// What the plans were made from, and the last look at the clock.
     seen: Option<(Arc<[BatchSpec]>, Timestamp)>,
 }
@@ -49,7 +51,7 @@ pub struct Planned {
 impl Planner {
     /// A planner that goes on from the runs the catalog knows.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, plans: BTreeMap::new(), seen: None }
+        Self { catalog, plans: BTreeMap::new(), paused: BTreeSet::new(), seen: None }
     }
 
     /// Makes the runs that became due since the last look. Nothing is lost when it fails: the next
@@ -65,13 +67,20 @@ impl Planner {
         let mut planned = Planned::default();
         let is_known = self.seen.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, batches));
         let was_put_back = self.seen.as_ref().is_some_and(|(_, last)| now < *last);
-        if !is_known || was_put_back {
+        if !is_known {
+            self.release(batches, now).await?;
+        }
+        let paused = pauses::all(&mut *self.catalog.reader().await?).await?;
+        let paused: BTreeSet<BatchName> = paused.into_keys().collect();
+        let pauses_differ = paused != self.paused;
+        self.paused = paused;
+        if !is_known || was_put_back || pauses_differ {
             planned.n_runs += self.adopt(batches, now).await?;
         }
         self.seen = Some((Arc::clone(batches), now));
         let due: Vec<_> = batches
             .iter()
-            .filter(|batch| batch.enabled)
+            .filter(|batch| self.follows(batch))
             .flat_map(|batch| batch.schedule.triggers.keys().map(move |job| (batch, *job)))
             .filter_map(|(batch, job)| {
                 let plan = self.plans.get(&(batch.name.clone(), job))?;
@@ -98,9 +107,27 @@ impl Planner {
         Ok(planned)
     }
 
+    fn follows(&self, batch: &BatchSpec) -> bool {
+        batch.enabled && !self.paused.contains(&batch.name)
+    }
+
     /// The earliest slot ahead.
     pub fn next_slot(&self) -> Option<Timestamp> {
         self.plans.values().filter_map(|plan| plan.next).min()
+    }
+
+    /// Lets go of what waits for batches that are gone.
+    async fn release(&self, batches: &[BatchSpec], now: Timestamp) -> Result<(), CatalogError> {
+        let configured: Vec<&BatchName> = batches.iter().map(|batch| &batch.name).collect();
+        let mut tx = self.catalog.begin().await?;
+        let n_runs = runs::release_unconfigured(&mut tx, &configured, now).await?;
+        tx.commit().await?;
+        if 0 < n_runs {
+            tracing::warn!(
+                "{n_runs} runs are let go of: their batches are not configured any more"
+            );
+        }
+        Ok(())
     }
 
     /// Starts to follow triggers that are new or changed, forgets those that are gone, and lets a
@@ -111,12 +138,16 @@ impl Planner {
         now: Timestamp,
     ) -> Result<usize, CatalogError> {
         let wanted = |(name, job): &(BatchName, JobKind)| {
-            let batch = batches.iter().find(|batch| batch.enabled && batch.name == *name);
+            let batch = batches.iter().find(|batch| batch.name == *name && self.follows(batch));
             batch.is_some_and(|batch| batch.schedule.triggers.contains_key(job))
         };
-        self.plans.retain(|key, _| wanted(key));
+        let gone: Vec<_> = self.plans.keys().filter(|key| !wanted(key)).cloned().collect();
+        gone.iter().for_each(|key| drop(self.plans.remove(key)));
         let mut n_runs = 0;
-        for batch in batches.iter().filter(|batch| batch.enabled) {
+        for batch in batches {
+            if !self.follows(batch) {
+                continue;
+            }
             for (job, trigger) in &batch.schedule.triggers {
                 let key = (batch.name.clone(), *job);
                 let known = self.plans.get(&key);

@@ -5,20 +5,22 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{self, JoinError, JoinSet},
+    task::{self, AbortHandle, JoinError, JoinSet},
     time,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::Clock,
-    follow,
+    follow, lines,
     options::{Event, Observer, Options, RunClaim},
     retry::{FailureKind, JobFailure, retry_at},
 };
 use crate::{
     catalog::{
-        Catalog, CatalogError, runs,
+        Catalog, CatalogError,
+        run_log::LogLevel,
+        runs,
         runs::{Claim, Failure, Lease},
     },
     domain::{BatchSpec, RunReport, RunState, Timestamp},
@@ -53,7 +55,14 @@ pub struct Workers {
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<Result<RunReport, JobFailure>>,
-    claims: HashMap<task::Id, (Claim, Timestamp)>,
+    claims: HashMap<task::Id, Begun>,
+}
+
+/// An attempt under way.
+struct Begun {
+    claim: Claim,
+    at: Timestamp,
+    task: AbortHandle,
 }
 
 type Joined = Result<(task::Id, Result<RunReport, JobFailure>), JoinError>;
@@ -72,7 +81,7 @@ impl Workers {
                     self.settle(&mut running, joined).await;
                 }
                 signal = signals.recv() => match signal {
-                    Some(Signal::Renew) => self.renew(&mut running).await,
+                    Some(Signal::Renew) => self.renew(&running).await,
                     Some(Signal::Wake) => {}
                     None => break,
                 }
@@ -104,7 +113,8 @@ impl Workers {
         let mut tx = self.catalog.begin().await?;
         let lease = Lease { worker: &self.options.name, length: self.options.lease };
         let claim = runs::claim(&mut tx, now, lease).await?;
-        if claim.is_some() {
+        if let Some(claim) = &claim {
+            lines::add(&mut tx, claim.run, now, lines::begun(claim, &self.options.name)).await?;
             tx.commit().await?;
         }
         Ok(claim)
@@ -121,7 +131,7 @@ impl Workers {
             };
             time::timeout(deadline, run_claim(own)).await.map_err(expired)?
         });
-        running.claims.insert(task.id(), (claim, now));
+        running.claims.insert(task.id(), Begun { claim, at: now, task });
     }
 
     /// Writes down how an attempt ended. When that fails the run keeps its lease until it lapses,
@@ -132,7 +142,7 @@ impl Workers {
             Err(error) if error.is_cancelled() => (error.id(), None),
             Err(error) => (error.id(), Some(Err(panicked(error)))),
         };
-        let Some((claim, started)) = running.claims.remove(&id) else { return };
+        let Some(Begun { claim, at: started, .. }) = running.claims.remove(&id) else { return };
         let ended = match outcome {
             Some(Ok(report)) => self.succeed(&claim, &report).await,
             Some(Err(failure)) => self.fail(&claim, &failure).await,
@@ -144,7 +154,7 @@ impl Workers {
                 (self.observe)(Event::Ended { claim: &claim, state, took });
             }
             Err(CatalogError::Fenced { run }) => {
-                tracing::warn!(%run, "run {run} belongs to another worker; its result is dropped");
+                tracing::warn!(%run, "run {run} was cancelled or taken over; its result is dropped");
                 (self.observe)(Event::Fenced { claim: &claim });
             }
             Err(error) => {
@@ -158,6 +168,7 @@ impl Workers {
         let batches = Arc::clone(&self.batches.borrow());
         let mut tx = self.catalog.begin().await?;
         runs::succeed(&mut tx, claim, report, now).await?;
+        lines::add(&mut tx, claim.run, now, lines::of_report(report)).await?;
         if let Some(batch) = batches.iter().find(|batch| batch.name == claim.batch) {
             follow::materialise(&mut tx, batch, claim, now).await?;
         }
@@ -179,6 +190,8 @@ impl Workers {
         let failure = Failure { error_chain: failure.error_chain.clone(), retry_at };
         let mut tx = self.catalog.begin().await?;
         runs::fail(&mut tx, claim, &failure, now).await?;
+        let told = lines::failed(&failure.error_chain, retry_at);
+        lines::add(&mut tx, claim.run, now, told).await?;
         tx.commit().await?;
         let next = retry_at.map_or("given up".into(), |at| format!("again at {at}"));
         tracing::warn!(
@@ -189,27 +202,31 @@ impl Workers {
     }
 
     async fn hand_back(&self, claim: &Claim) -> Result<RunState, CatalogError> {
+        let now = (self.clock)();
         let mut tx = self.catalog.begin().await?;
-        runs::hand_back(&mut tx, claim, (self.clock)()).await?;
+        runs::hand_back(&mut tx, claim, now).await?;
+        let told = vec![(LogLevel::Info, "handed back unfinished; it begins again".to_owned())];
+        lines::add(&mut tx, claim.run, now, told).await?;
         tx.commit().await?;
         tracing::info!(run = %claim.run, "run {} is handed back unfinished", claim.run);
         Ok(RunState::RetryWait)
     }
 
     /// Prolongs the leases of running work, then takes back what other processes let lapse.
-    async fn renew(&self, running: &mut Running) {
+    async fn renew(&self, running: &Running) {
         if let Err(error) = self.prolong(running).await {
             tracing::error!("could not renew leases: {}", chain(&error));
         }
     }
 
-    async fn prolong(&self, running: &mut Running) -> Result<(), CatalogError> {
+    async fn prolong(&self, running: &Running) -> Result<(), CatalogError> {
         let now = (self.clock)();
         let mut tx = self.catalog.begin().await?;
-        for (claim, _) in running.claims.values() {
+        for Begun { claim, task, .. } in running.claims.values() {
             match runs::renew(&mut tx, claim, now + self.options.lease).await {
-                // The run ends by itself at its next commit.
-                Ok(()) | Err(CatalogError::Fenced { .. }) => {}
+                Ok(()) => {}
+                // Somebody cancelled it; it could not commit anything more in any case.
+                Err(CatalogError::Fenced { .. }) => task.abort(),
                 Err(error) => return Err(error),
             }
         }

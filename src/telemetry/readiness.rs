@@ -8,17 +8,30 @@ use serde::Serialize;
 pub struct Readiness {
     /// One line per thing that is missing; ready when there is none.
     pub reasons: Vec<String>,
+    /// One line per thing that is wrong although the work goes on, such as changed configuration
+    /// that cannot be used.
+    pub concerns: Vec<String>,
 }
 
 impl Readiness {
     /// Nothing is missing.
     pub const fn ready() -> Self {
-        Self { reasons: Vec::new() }
+        Self { reasons: Vec::new(), concerns: Vec::new() }
     }
 
     /// Not ready, for one reason.
     pub fn waiting(reason: &str) -> Self {
-        Self { reasons: vec![reason.to_owned()] }
+        Self { reasons: vec![reason.to_owned()], concerns: Vec::new() }
+    }
+
+    /// Able to work, but somebody should look into these.
+    pub const fn with_concerns(concerns: Vec<String>) -> Self {
+        Self { reasons: Vec::new(), concerns }
+    }
+
+    /// Everything there is to say, the reasons first.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.reasons.iter().chain(&self.concerns).map(String::as_str)
     }
 
     /// Whether nothing is missing.

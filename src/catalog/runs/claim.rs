@@ -80,7 +80,8 @@ pub struct Voided {
     pub dead: u64,
 }
 
-/// Claims the run that has been due longest and whose batch has no other running run.
+/// Claims the run that has been due longest and whose batch has no other running run. Of a paused
+/// batch only what was asked for by hand.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -94,6 +95,8 @@ pub async fn claim(
          WHERE state IN ('pending', 'retry_wait') AND due <= ?1
            AND NOT EXISTS (SELECT 1 FROM runs AS busy
                            WHERE busy.batch = runs.batch AND busy.state = 'running')
+           AND (cause = 'manual'
+                OR NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.batch = runs.batch))
          ORDER BY due, id LIMIT 1",
     )
     .bind(now)
@@ -136,6 +139,27 @@ pub async fn claim_one(
     .fetch_optional(conn)
     .await
     .doing("claim a run")
+}
+
+/// Notes which configuration a run is worked on with, when it was made under an earlier one.
+///
+/// # Errors
+/// [`CatalogError::Fenced`] when the run is no longer this claim's.
+pub async fn note_config(
+    conn: &mut Connection,
+    claim: &Claim,
+    config_hash: &str,
+) -> Result<(), CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE runs SET config_hash = ?3 WHERE id = ?1 AND epoch = ?2 AND state = 'running'",
+    )
+    .bind(claim.run)
+    .bind(claim.epoch)
+    .bind(config_hash)
+    .execute(conn)
+    .await
+    .doing("note a run's configuration")?;
+    fence(claim, noted.rows_affected())
 }
 
 /// Notes which stage is being committed, in the transaction of that stage and before anything else

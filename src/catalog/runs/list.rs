@@ -118,6 +118,25 @@ pub async fn get(conn: &mut Connection, run: RunId) -> Result<Option<RunRow>, Ca
     .doing("read a run")
 }
 
+/// What became of a slot of a job, if it has a run.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn state_of(
+    conn: &mut Connection,
+    batch: &BatchName,
+    job: JobKind,
+    slot: Timestamp,
+) -> Result<Option<RunState>, CatalogError> {
+    sqlx::query_scalar("SELECT state FROM runs WHERE batch = ?1 AND job = ?2 AND slot = ?3")
+        .bind(batch)
+        .bind(job)
+        .bind(slot)
+        .fetch_optional(conn)
+        .await
+        .doing("find the run of a slot")
+}
+
 /// Runs, the newest first.
 ///
 /// # Errors
@@ -194,13 +213,18 @@ pub async fn n_waiting(conn: &mut Connection) -> Result<u64, CatalogError> {
     Ok(uncount(n))
 }
 
-/// When the next waiting run is due.
+/// When the next waiting run is due, those that wait for the end of a pause left out.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn next_due(conn: &mut Connection) -> Result<Option<Timestamp>, CatalogError> {
-    sqlx::query_scalar("SELECT MIN(due) FROM runs WHERE state IN ('pending', 'retry_wait')")
-        .fetch_one(conn)
-        .await
-        .doing("find when the next run is due")
+    sqlx::query_scalar(
+        "SELECT MIN(due) FROM runs
+         WHERE state IN ('pending', 'retry_wait')
+           AND (cause = 'manual'
+                OR NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.batch = runs.batch))",
+    )
+    .fetch_one(conn)
+    .await
+    .doing("find when the next run is due")
 }

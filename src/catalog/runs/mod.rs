@@ -6,10 +6,10 @@ mod claim;
 mod list;
 
 pub use claim::{
-    Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, renew, succeed,
-    void_lapsed, void_leases,
+    Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, note_config, renew,
+    succeed, void_lapsed, void_leases,
 };
-pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due};
+pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due, state_of};
 
 use super::{
     Connection,
@@ -183,6 +183,54 @@ pub async fn supersede(
     .await
     .doing("skip overtaken runs")?;
     Ok(skipped.rows_affected())
+}
+
+/// Stops a run for good: what waits never begins, what is worked on can commit nothing more. Gives
+/// whether there was anything to stop.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn cancel(
+    conn: &mut Connection,
+    run: RunId,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let cancelled = sqlx::query(
+        "UPDATE runs SET state = 'cancelled', error = 'cancelled by hand', lease_until = NULL,
+                changed_at = ?2, ended_at = ?2
+         WHERE id = ?1 AND state IN ('pending', 'running', 'retry_wait')",
+    )
+    .bind(run)
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("cancel a run")?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+/// Lets go of the waiting runs of batches that are not configured any more: those that never began
+/// are skipped, those that wait for a retry cancelled, each with the reason. Gives their number.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn release_unconfigured(
+    conn: &mut Connection,
+    configured: &[&BatchName],
+    now: Timestamp,
+) -> Result<u64, CatalogError> {
+    let names = serde_json::to_string(configured).doing("list the configured batches")?;
+    let released = sqlx::query(
+        "UPDATE runs SET state = CASE state WHEN 'pending' THEN 'skipped' ELSE 'cancelled' END,
+                error = 'its batch is not configured any more', changed_at = ?2, ended_at = ?2
+         WHERE state IN ('pending', 'retry_wait')
+           AND batch NOT IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(names)
+    .bind(now)
+    .execute(conn)
+    .await
+    .doing("let go of runs of removed batches")?;
+    Ok(released.rows_affected())
 }
 
 /// Removes a batch's ended runs that changed last before an instant, with their logs; gives their

@@ -125,7 +125,7 @@ async fn a_catalog_of_a_newer_program_and_a_damaged_one_are_refused() {
     catalog.close().await.unwrap();
     sql(&path, "UPDATE _sqlx_migrations SET version = 9000 WHERE version = 1").await.unwrap();
     let refused = Catalog::open(&path).await.unwrap_err();
-    assert!(matches!(refused, CatalogError::Newer { found: 9000, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, CatalogError::Newer { found: 9000, known: 2, .. }), "{refused}");
 
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database ".repeat(500)).unwrap();
@@ -144,6 +144,46 @@ async fn a_catalog_of_an_older_program_is_copied_before_it_is_migrated() {
     let mut conn = copy.reader().await.unwrap();
     assert_eq!(runs::list(&mut conn, &RunFilter::default()).await.unwrap().len(), 1);
     assert!(!folder.path().join("catalog.db.before-1.partial").exists());
+}
+
+#[tokio::test]
+async fn a_catalog_from_before_there_were_pauses_keeps_its_runs_and_gets_them() {
+    let Fixture { catalog, folder } = fixture().await;
+    let path = folder.path().join("catalog.db");
+    materialise(&catalog, &new_run("shop", JobKind::Ingest, 0)).await;
+    catalog.close().await.unwrap();
+    sql(&path, "DROP TABLE pauses").await.unwrap();
+    sql(&path, "DELETE FROM _sqlx_migrations WHERE version = 2").await.unwrap();
+    let catalog = Catalog::open(&path).await.unwrap();
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(pauses::pause(&mut tx, &batch("shop"), at(1)).await.unwrap());
+    assert_eq!(runs::list(&mut tx, &RunFilter::default()).await.unwrap().len(), 1);
+    assert!(folder.path().join("catalog.db.before-1").exists());
+}
+
+#[tokio::test]
+async fn a_paused_batch_gives_no_run_to_a_worker_except_by_hand() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let scheduled = materialise(&catalog, &new_run("shop", JobKind::Ingest, 0)).await;
+    let by_hand = NewRun { cause: RunCause::Manual, ..new_run("shop", JobKind::Train, 5) };
+    let by_hand = materialise(&catalog, &by_hand).await;
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(pauses::pause(&mut tx, &batch("shop"), at(1)).await.unwrap());
+    assert!(!pauses::pause(&mut tx, &batch("shop"), at(2)).await.unwrap());
+    assert_eq!(pauses::all(&mut tx).await.unwrap(), [(batch("shop"), at(1))].into());
+    assert_eq!(runs::next_due(&mut tx).await.unwrap(), Some(at(5)));
+    tx.commit().await.unwrap();
+    let first = claim(&catalog, at(9)).await.unwrap();
+    assert_eq!(Some(first.run), by_hand);
+    let mut tx = catalog.begin().await.unwrap();
+    runs::succeed(&mut tx, &first, &report(), at(9)).await.unwrap();
+    assert_eq!(runs::next_due(&mut tx).await.unwrap(), None);
+    tx.commit().await.unwrap();
+    assert_eq!(claim(&catalog, at(9)).await, None);
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(pauses::resume(&mut tx, &batch("shop")).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(claim(&catalog, at(9)).await.map(|claim| claim.run), scheduled);
 }
 
 fn segment(key: &str) -> Segment {

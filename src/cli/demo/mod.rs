@@ -14,7 +14,7 @@ use clap::Args;
 use crate::domain::{BatchSpec, JobKind};
 
 use super::{
-    Global, Outcome, check,
+    Global, Outcome,
     foreground::{self, When},
     open::{self, Opened},
     run, serve,
@@ -38,12 +38,9 @@ pub(super) struct Demo {
 pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outcome> {
     let now = crate::runtime::clock::now();
     let world = project::set_up(&command.dir, now).await.context("set up the demo")?;
-    let mut loaded = match check::load(&command.dir) {
-        Ok(project) => project,
-        Err(problems) => {
-            check::print_problems(&problems);
-            return Ok(Outcome::NotStarted);
-        }
+    let (mut loaded, files) = match open::project_and_files(&command.dir) {
+        Ok(read) => read,
+        Err(outcome) => return Ok(outcome),
     };
     loaded.system.server.port = command.port;
     open::logging_for_foreground(global, &loaded.system.log)?;
@@ -61,7 +58,7 @@ pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outco
         return Ok(if is_complete { Outcome::Done } else { Outcome::Problems });
     }
     println!("\nDashboard: http://127.0.0.1:{}   (Ctrl-C ends)", command.port);
-    serve::serve_opened(opened, lock).await
+    serve::serve_opened(opened, files, lock).await
 }
 
 /// Every job of both batches once: the shop as of the end of its history, this machine as of now.

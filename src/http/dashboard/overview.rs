@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{extract::State, response::Html};
 
 use crate::{
-    catalog::{Connection, alerts, alerts::AlertFilter, metrics, runs, runs::RunFilter},
+    catalog::{Connection, alerts, alerts::AlertFilter, metrics, pauses, runs, runs::RunFilter},
     domain::{BatchSpec, JobKind, Span, Timestamp},
 };
 
@@ -35,8 +35,10 @@ pub(in crate::http) async fn page(State(site): State<Arc<Site>>) -> Result<Html<
         alerts_day => batches.iter().map(|batch| batch.alerts_day).sum::<u64>(),
         failing => batches.iter().filter(needs_care).count() as u64,
     };
+    let readiness = site.app.ready.borrow().clone();
+    let concerns: Vec<&str> = readiness.lines().collect();
     let page = site.page("Overview", "/");
-    site.render("overview.html", filled! { page, totals, batches, alerts })
+    site.render("overview.html", filled! { page, concerns, totals, batches, alerts })
 }
 
 /// Every batch and how it is doing.
@@ -91,6 +93,7 @@ async fn facts(
         newest_at: metrics.iter().map(|metric| metric.newest_at).max(),
         alerts_day: week.iter().filter(|row| yesterday <= row.alert.at).count() as u64,
         alerts_week: week.len() as u64,
+        paused_since: pauses::all(conn).await?.remove(&batch.name),
         runs: newest,
     })
 }

@@ -205,6 +205,20 @@ async fn readiness_names_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_refused_configuration_is_shown_while_the_work_goes_on() {
+    let fixture = Fixture::new().await;
+    let problem = "shop.toml:3:1: unknown key <scheduel>";
+    fixture.set_ready(Readiness::with_concerns(vec![problem.to_owned()]));
+    let answer = fixture.get("/readyz").await;
+    assert_eq!((answer.status, answer.json()["ready"].as_bool()), (StatusCode::OK, Some(true)));
+    assert_eq!(answer.json()["reasons"][0], problem);
+    let page = fixture.get("/").await.body;
+    assert!(page.contains("shop.toml:3:1: unknown key &lt;scheduel&gt;"), "{page}");
+    fixture.set_ready(Readiness::ready());
+    assert!(!fixture.get("/").await.body.contains("unknown key"));
+}
+
+#[tokio::test]
 async fn requests_are_counted_by_route_and_not_by_path() {
     let fixture = Fixture::new().await;
     fixture.get("/batches/shop").await;

@@ -1,6 +1,7 @@
 //! The daemon's parts on a real catalog, with a clock that the tests turn.
 
 mod planning;
+mod slots;
 mod working;
 
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};

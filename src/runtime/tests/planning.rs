@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    catalog::runs::{NewRun, RunCause},
+    catalog::{
+        pauses,
+        runs::{NewRun, RunCause},
+    },
     domain::RunState,
 };
 
@@ -137,4 +140,68 @@ async fn start_up_takes_back_the_runs_of_a_process_that_was_killed() {
     assert_eq!((recovered.runs.requeued, recovered.n_temporary), (1, 3));
     let row = all_runs(&catalog).await.pop().unwrap();
     assert_eq!((row.state, row.due, row.crash_count), (RunState::RetryWait, at(1), 1));
+}
+
+#[tokio::test]
+async fn runs_of_a_removed_batch_are_let_go_of_with_the_reason_and_others_kept() {
+    let Fixture { catalog, _folder } = fixture().await;
+    let specs = |names: &[&str]| -> Batches {
+        let hourly = [(JobKind::Ingest, cron("0 * * * *"))];
+        names.iter().map(|name| batch(name, &hourly)).collect()
+    };
+    let mut planner = Planner::new(catalog.clone());
+    planner.tick(&specs(&["kept", "removed"]), at(5)).await.unwrap();
+    planner.tick(&specs(&["kept"]), at(10)).await.unwrap();
+    let rows = all_runs(&catalog).await;
+    let found: Vec<_> =
+        rows.iter().map(|row| (row.batch.as_str(), row.state, row.error.as_deref())).collect();
+    let reason = Some("its batch is not configured any more");
+    let expected = [("kept", RunState::Pending, None), ("removed", RunState::Skipped, reason)];
+    assert_eq!(found, expected);
+    let back = specs(&["kept", "removed"]);
+    assert_eq!(planner.tick(&back, at(7_300)).await.unwrap().n_runs, 1, "only of the kept");
+}
+
+#[test]
+fn a_replay_has_every_slot_in_order_with_what_follows_it() {
+    let triggers = [
+        (JobKind::Ingest, cron("0 */6 * * *")),
+        (JobKind::Train, cron("0 6 * * *")),
+        (JobKind::Score, Trigger::After(JobKind::Ingest)),
+        (JobKind::Alert, Trigger::After(JobKind::Score)),
+    ];
+    let plan = replay::plan(&batch("shop", &triggers), at(0), at(43_200)).unwrap();
+    let [ingest, train, score, alert] =
+        [JobKind::Ingest, JobKind::Train, JobKind::Score, JobKind::Alert];
+    let expected = [
+        (at(0), Some(at(-21_600)), vec![ingest, score, alert]),
+        (at(21_600), Some(at(0)), vec![ingest, train, score, alert]),
+    ];
+    let found: Vec<_> =
+        plan.into_iter().map(|replay| (replay.slot, replay.before, replay.jobs)).collect();
+    assert_eq!(found, expected);
+    let every_second = batch("shop", &[(JobKind::Ingest, Trigger::Every(Span::secs(1)))]);
+    assert!(replay::plan(&every_second, at(0), at(200_000)).is_err());
+}
+
+#[tokio::test]
+async fn a_paused_batch_gets_no_runs_and_goes_on_from_its_resumption() {
+    let Fixture { catalog, _folder } = fixture().await;
+    let batches: Batches = every_ten_minutes().into();
+    let mut planner = Planner::new(catalog.clone());
+    for secs in [5, 600] {
+        planner.tick(&batches, at(secs)).await.unwrap();
+    }
+    let mut tx = catalog.begin().await.unwrap();
+    pauses::pause(&mut tx, &batches[0].name, at(700)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(planner.tick(&batches, at(1_200)).await.unwrap(), Planned::default());
+    assert_eq!(planner.next_slot(), None);
+    let mut tx = catalog.begin().await.unwrap();
+    pauses::resume(&mut tx, &batches[0].name).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(planner.tick(&batches, at(3_500)).await.unwrap(), Planned::default());
+    planner.tick(&batches, at(3_600)).await.unwrap();
+    let slots: Vec<i64> = made(&catalog).await.into_iter().map(|(slot, _)| slot).collect();
+    assert_eq!(slots, [600, 3_600], "what lay in the pause is not made up for");
 }

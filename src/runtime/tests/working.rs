@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    catalog::runs::{Claim, NewRun, RunCause},
+    catalog::{
+        run_log,
+        runs::{Claim, NewRun, RunCause},
+    },
     domain::{RunReport, RunState, TrainReport},
 };
 
@@ -271,6 +274,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() 
             async {}.boxed()
         }),
         maintain: Arc::new(|| async {}.boxed()),
+        reload: Box::new(|_| std::future::pending().boxed()),
         observe: Arc::new(|_| ()),
         options: grace(1_000),
     };
@@ -285,4 +289,66 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() 
     stop.cancel();
     tasks.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(all_runs(&catalog).await[0].state, RunState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_run_keeps_lines_about_every_attempt() {
+    let once = AtomicUsize::new(0);
+    let mut staff = staff(vec![batch("shop", &[])], grace(1_000), move |_| {
+        match once.fetch_add(1, Ordering::Relaxed) {
+            0 => failing(FailureKind::Transient),
+            _ => done(),
+        }
+    })
+    .await;
+    staff.order("shop", JobKind::Ingest).await;
+    let (claim, state) = staff.next().await;
+    assert_eq!(state, RunState::RetryWait);
+    turn_clock(3_600);
+    staff.signals.send(Signal::Wake).await.unwrap();
+    assert_eq!(staff.next().await.1, RunState::Succeeded);
+    let mut reader = staff.catalog.reader().await.unwrap();
+    let lines = run_log::lines(&mut reader, claim.run).await.unwrap();
+    drop(reader);
+    let begins: Vec<&str> =
+        lines.iter().map(|line| line.message.split(" for ").next().unwrap()).collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert_eq!([begins[0], begins[3]], ["attempt 1 of ingest", "attempt 2 of ingest"]);
+    assert_eq!(begins[1], "read the source: refused");
+    assert!(begins[2].starts_with("it is tried again at "), "{lines:?}");
+    assert_eq!(begins[4], "0 metrics trained, 0 skipped");
+    staff.end().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_is_stopped_at_the_next_renewal_and_stays_cancelled() {
+    struct Dropped(mpsc::UnboundedSender<()>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let (began, mut begun) = mpsc::unbounded_channel();
+    let (dropped, mut gone) = mpsc::unbounded_channel();
+    let staff = staff(vec![batch("shop", &[])], grace(1_000), move |claim| {
+        began.send(claim).unwrap();
+        let guard = Dropped(dropped.clone());
+        async move {
+            let _kept = guard;
+            std::future::pending().await
+        }
+        .boxed()
+    })
+    .await;
+    staff.order("shop", JobKind::Ingest).await;
+    let claim = begun.recv().await.unwrap();
+    let mut tx = staff.catalog.begin().await.unwrap();
+    assert!(runs::cancel(&mut tx, claim.run, at(1)).await.unwrap());
+    assert!(!runs::cancel(&mut tx, claim.run, at(1)).await.unwrap(), "it has ended");
+    tx.commit().await.unwrap();
+    staff.signals.send(Signal::Renew).await.unwrap();
+    gone.recv().await.unwrap();
+    let rows = staff.end().await;
+    assert_eq!((rows[0].state, rows[0].attempt), (RunState::Cancelled, 1));
+    assert_eq!(rows[0].error.as_deref(), Some("cancelled by hand"));
 }
