@@ -11,6 +11,7 @@ mod pca;
 mod robust;
 mod scaling;
 mod seasonal;
+mod stream;
 
 use std::ops::Range;
 
@@ -22,6 +23,7 @@ pub use knn::Knn;
 pub use params::validate_params;
 pub use pca::Pca;
 pub use seasonal::Seasonal;
+pub use stream::Stream;
 
 use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};
 use crate::features::FeatureFrame;
