@@ -3,7 +3,8 @@
 //! Two signals are added: novelty (see [`views::Novelty`]) and distance from what the time of day
 //! or week foretells (see [`views::Distance`]), the latter the more the better the season explains
 //! the metric. `docs/detectors.md` has the formulas. What depends on the metric's size and cadence
-//! is fitted to the rows so far whenever their number has doubled, by walking them again.
+//! is fitted to the rows so far whenever their number has doubled, by walking them again, until
+//! there are a thousand; afterwards only when the cadence changes.
 
 mod emission;
 mod ranked;
@@ -20,10 +21,10 @@ use views::{Distance, Novelty};
 
 /// Fewest values that give a score.
 const MIN_POINTS: usize = 32;
-/// Newest rows kept for walking them again.
-const MOST_ROWS: usize = 8192;
+/// Rows after which size and cadence are settled; the newest ones kept for walking them again.
+const MOST_ROWS: usize = 1024;
 /// Rows between looks at the cadence once there are that many.
-const RECHECK: u64 = 4096;
+const RECHECK: u64 = 1024;
 /// A cadence changed by this factor is a new one.
 const NEW_CADENCE: f64 = 1.5;
 /// The cadence, in seconds, of a stream whose time stands still.
@@ -225,8 +226,7 @@ fn band_of([expected, lower, upper]: [f64; 3]) -> Option<Band> {
 
 /// The usual seconds between rows.
 fn cadence(rows: &VecDeque<(Timestamp, f64)>) -> f64 {
-    let newest = rows.iter().skip(rows.len().saturating_sub(RECHECK as usize));
-    let times = newest.map(|(at, _)| at);
+    let times = rows.iter().map(|(at, _)| at);
     let steps = times.clone().zip(times.skip(1)).map(|(a, b)| (*b - *a).as_secs_f64());
     let mut steps: Vec<f64> = steps.filter(|step| 0.0 < *step).collect();
     if steps.is_empty() { NO_CADENCE } else { robust::median(&mut steps) }
