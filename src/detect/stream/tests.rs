@@ -118,6 +118,46 @@ fn shift_and_scale_change_nothing() {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Golden {
+    middle: f64,
+    spread: f64,
+    cadence: f64,
+    rows: Vec<(i64, f64)>,
+    expected: Vec<GoldenRow>,
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenRow {
+    signal: f64,
+    band: Option<[f64; 3]>,
+}
+
+#[test]
+fn one_pass_equals_the_plain_formulas() {
+    let text = include_str!("../../../tests/golden/auto/walk.json");
+    let golden: Golden = serde_json::from_str(text).unwrap();
+    let units = Units { middle: golden.middle, spread: golden.spread };
+    let at = |secs: i64| Timestamp::from_secs(secs).unwrap();
+    let mut walk = Walk::new(units, golden.cadence, Span::days(1), at(golden.rows[0].0));
+    for (row, ((secs, value), expected)) in golden.rows.iter().zip(&golden.expected).enumerate() {
+        let outcome = walk.step(at(*secs), *value);
+        let is_close = |a: f64, b: f64| (a - b).abs() <= 1e-7 * b.abs().max(1.0);
+        let (found, wanted) = (outcome.signal, expected.signal);
+        assert!(is_close(found, wanted), "row {row}: {found}, not {wanted}");
+        let found = outcome.band.map(|band| [band.expected, band.lower, band.upper]);
+        match (found, expected.band) {
+            (Some(a), Some(b)) => {
+                assert!(
+                    a.iter().zip(b).all(|(a, b)| is_close(*a, b)),
+                    "row {row}: {a:?}, not {b:?}"
+                );
+            }
+            (found, wanted) => assert_eq!(found, wanted, "row {row}"),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
