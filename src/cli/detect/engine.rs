@@ -35,17 +35,12 @@ pub(super) enum Engine {
 
 impl Engine {
     pub(super) fn new(kind: DetectorKind, period: Span) -> anyhow::Result<Self> {
-        let day = Span::days(1);
-        match kind {
-            DetectorKind::Auto => {
-                anyhow::ensure!(Span::ZERO < period, "`--period` must be longer than nothing");
-                Ok(Self::Stream(Box::new(Stream::new(period))))
-            }
-            DetectorKind::Seasonal | DetectorKind::Pca | DetectorKind::Knn => {
-                anyhow::ensure!(period == day, "`--period` is for the detector auto only");
-                Ok(Self::Trained(Box::new(Trained::new(kind)?)))
-            }
+        if kind == DetectorKind::Auto {
+            anyhow::ensure!(Span::ZERO < period, "`--period` must be longer than nothing");
+            return Ok(Self::Stream(Box::new(Stream::new(period))));
         }
+        anyhow::ensure!(period == Span::days(1), "`--period` is for the detector auto only");
+        Ok(Self::Trained(Box::new(Trained::new(kind)?)))
     }
 
     /// Rows it takes at once.

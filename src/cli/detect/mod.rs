@@ -32,7 +32,7 @@ const SHOWN: u64 = 5;
 pub(super) struct Detect {
     /// CSV with a header and the columns timestamp and value; `-` reads standard input
     file: PathBuf,
-    /// What scores: auto, seasonal, pca or knn
+    /// What scores: auto, or one that is trained again as the past grows (seasonal, pca, knn, …)
     #[arg(long, value_name = "KIND", default_value = "auto")]
     detector: DetectorKind,
     /// Length of the season, for auto
@@ -126,7 +126,7 @@ impl Pass {
             if self.engine.chunk() <= chunk.len() {
                 self.write(&mut chunk, &mut out)?;
             }
-            if self.tally.n_rows % STEP == 0 {
+            if self.tally.n_rows.is_multiple_of(STEP) {
                 self.bar.set_position(lines.n_bytes());
                 self.bar.set_message(format!("{} rows", self.tally.n_rows));
             }

@@ -29,14 +29,14 @@ fn hours(n: usize, spike: usize) -> String {
 
 #[test]
 fn every_detector_finds_a_spike_and_no_score_depends_on_later_rows() {
-    for kind in DetectorKind::ALL {
+    for kind in [DetectorKind::Auto, DetectorKind::Seasonal, DetectorKind::Pca, DetectorKind::Knn] {
         let text = hours(900, 700);
-        let (lines, tally) = run(*kind, &text).unwrap();
+        let (lines, tally) = run(kind, &text).unwrap();
         assert_eq!((lines.len(), tally.n_unreadable), (901, 0));
         assert!(lines[701].ends_with(",true"), "{kind} {}", lines[701]);
         for n in [1, 40, 333, 701, 850] {
             let prefix: Vec<&str> = text.lines().take(n).collect();
-            let (shorter, _) = run(*kind, &prefix.join("\n")).unwrap();
+            let (shorter, _) = run(kind, &prefix.join("\n")).unwrap();
             assert_eq!(shorter[..], lines[..n], "{kind} {n}");
         }
     }

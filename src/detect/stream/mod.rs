@@ -98,7 +98,7 @@ impl Stream {
         let cadence = cadence(&self.rows);
         let is_new = self.walk.as_ref().is_none_or(|walk| {
             let ratio = cadence / walk.cadence;
-            NEW_CADENCE < ratio || ratio < 1.0 / NEW_CADENCE
+            !(1.0 / NEW_CADENCE..=NEW_CADENCE).contains(&ratio)
         });
         if is_young || is_new {
             self.fit(cadence);
