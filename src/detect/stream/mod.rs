@@ -4,7 +4,7 @@
 //! or week foretells (see [`views::Distance`]), the latter the more the better the season explains
 //! the metric. `docs/detectors.md` has the formulas. What depends on the metric's size and cadence
 //! is fitted to the rows so far whenever their number has doubled, by walking them again, until
-//! there are a thousand; afterwards only when the cadence changes.
+//! there are 256; afterwards only when the cadence changes.
 
 mod emission;
 mod ranked;
@@ -22,7 +22,7 @@ use views::{Distance, Novelty};
 /// Fewest values that give a score.
 const MIN_POINTS: usize = 32;
 /// Rows after which size and cadence are settled; the newest ones kept for walking them again.
-const MOST_ROWS: usize = 1024;
+const MOST_ROWS: usize = 256;
 /// Rows between looks at the cadence once there are that many.
 const RECHECK: u64 = 1024;
 /// A cadence changed by this factor is a new one.
@@ -120,6 +120,7 @@ impl Stream {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Units {
     middle: f64,
+    /// As a rule half the distance of the quartiles.
     spread: f64,
 }
 
@@ -128,7 +129,8 @@ impl Units {
         let mut values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
         let middle = robust::median(&mut values);
         let quartiles = [0.25, 0.75, 0.0, 1.0].map(|q| robust::quantile(&mut values, q));
-        let candidates = [quartiles[1] - quartiles[0], quartiles[3] - quartiles[2], middle.abs()];
+        let [lower, upper, lowest, highest] = quartiles;
+        let candidates = [(upper - lower) / 2.0, (highest - lowest) / 2.0, middle.abs()];
         let spread = candidates.into_iter().find(|spread| f64::MIN_POSITIVE <= *spread);
         Self { middle, spread: spread.unwrap_or(1.0) }
     }
