@@ -26,7 +26,7 @@ const WORTH_A_WEEK: f64 = 0.9;
 const MOST: f64 = 5.0;
 /// Rows before errors are limited.
 const SETTLED: f64 = 80.0;
-/// Most places kept; with shorter steps than a minute fewer periods are looked back on.
+/// Most places kept; with shorter steps than 37 seconds fewer weeks are looked back on.
 const MOST_PLACES: f64 = 65_536.0;
 
 /// The values of the last weeks by their place on the grid of steps.
