@@ -8,6 +8,7 @@ mod check;
 mod daemon;
 mod demo;
 mod export;
+mod detect;
 mod foreground;
 mod host_metrics;
 mod listing;
@@ -94,6 +95,8 @@ enum Command {
     /// Model versions
     #[command(subcommand)]
     Models(show::Models),
+    /// Score one metric in a CSV file, each row by the rows up to it
+    Detect(detect::Detect),
     /// Print this machine's CPU, memory, disk and network figures as CSV
     HostMetrics(host_metrics::HostMetrics),
 }
@@ -147,6 +150,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Init { dir } => check::init(&dir),
         Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::Check => check::check(&global),
+        Command::Detect(command) => detect::detect(&command),
         Command::HostMetrics(command) => host_metrics::print(&command),
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),

@@ -24,6 +24,7 @@ mod seasonal;
 mod tails;
 mod trees;
 mod zscore;
+mod stream;
 
 use std::ops::Range;
 
@@ -43,6 +44,7 @@ pub use mad::Mad;
 pub use params::validate_params;
 pub use pca::Pca;
 pub use seasonal::Seasonal;
+pub use stream::Stream;
 pub use zscore::Zscore;
 
 use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};

@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub use error::SourceError;
-pub use intake::{Intake, IntakeRules, intake};
+pub use intake::{Intake, IntakeRules, instant, intake, time_and_value};
 
 /// What one read is about.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,9 @@ use chrono_tz::Tz;
 use globset::GlobSet;
 use polars::prelude::{Column, DataFrame};
 
+pub use shape::time_and_value;
+pub use times::instant;
+
 use self::{names::Entry, rejects::Rejects, shape::Shape, times::UNREADABLE, values::Values};
 use super::{SourceError, error::printable};
 use crate::domain::{BatchSpec, IngestReport, MetricName, Point, RejectReason, Span, Timestamp};

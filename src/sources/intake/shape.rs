@@ -4,9 +4,10 @@
 use polars::prelude::{Column, DataFrame, DataType};
 
 use super::values::Values;
-use crate::sources::SourceError;
+use crate::sources::{SourceError, error::printable};
 
 const TIME: &[&str] = &["timestamp", "metric_timestamp", "time", "ts", "date", "datetime"];
+const TIME_NAMES: &str = "timestamp, metric_timestamp, time, ts, date or datetime";
 const NAME: &[&str] = &["name", "metric", "metric_name"];
 const VALUE: &[&str] = &["value", "metric_value"];
 
@@ -36,9 +37,7 @@ pub(super) fn recognise(frame: &DataFrame) -> Result<Shape<'_>, SourceError> {
         expected,
         found: frame.get_column_names().into_iter().map(|name| name.to_string()).collect(),
     };
-    let time = find(frame, TIME).ok_or_else(|| {
-        missing("timestamp", "timestamp, metric_timestamp, time, ts, date or datetime")
-    })?;
+    let time = find(frame, TIME).ok_or_else(|| missing("timestamp", TIME_NAMES))?;
     let others = |known: &[&Column]| -> Vec<&Column> {
         let is_known = |c: &&Column| known.iter().any(|k| k.name() == c.name());
         frame.columns().iter().filter(|c| !is_known(c)).collect()
@@ -58,6 +57,30 @@ pub(super) fn recognise(frame: &DataFrame) -> Result<Shape<'_>, SourceError> {
         found: value.dtype().to_string(),
     })?;
     Ok(Shape::Long { time, name, value: values, ignored })
+}
+
+/// The places of the timestamp and the value in a header. Beside a timestamp one other column is the
+/// value whatever its name.
+///
+/// # Errors
+/// [`SourceError::MissingColumn`].
+pub fn time_and_value(header: &[&str]) -> Result<(usize, usize), SourceError> {
+    let place = |known: &[&str]| {
+        known.iter().find_map(|wanted| {
+            let exact = header.iter().position(|name| name == wanted);
+            let is_same = |name: &&str| name.trim().eq_ignore_ascii_case(wanted);
+            exact.or_else(|| header.iter().position(is_same))
+        })
+    };
+    let missing = |role, expected| SourceError::MissingColumn {
+        role,
+        expected,
+        found: header.iter().map(|name| printable(name)).collect(),
+    };
+    let time = place(TIME).ok_or_else(|| missing("timestamp", TIME_NAMES))?;
+    let only_other = (header.len() == 2).then_some(1 - time.min(1));
+    let value = place(VALUE).or(only_other);
+    Ok((time, value.ok_or_else(|| missing("value", "value or metric_value"))?))
 }
 
 fn find<'a>(frame: &'a DataFrame, known: &[&str]) -> Option<&'a Column> {

@@ -61,6 +61,11 @@ pub(super) fn read(column: &Column, timezone: Tz) -> Result<Vec<i64>, SourceErro
     Ok(micros)
 }
 
+/// A text as an instant: epoch numbers and civil times as in a table's time column.
+pub fn instant(text: &str, timezone: Tz) -> Option<Timestamp> {
+    Timestamp::from_micros(Zone { timezone, newest: None }.text(text))
+}
+
 const fn in_range(micros: i64) -> i64 {
     if Timestamp::from_micros(micros).is_some() { micros } else { UNREADABLE }
 }

@@ -1,0 +1,210 @@
+//! `anomstack detect`: one metric in a CSV file, scored row by row, each row by the rows up to it.
+//! Rows come out in the order they came in, none is left out, and memory stays bounded.
+
+mod engine;
+mod table;
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::{DetectorKind, RowScore, Span};
+
+use super::Outcome;
+use engine::Engine;
+use table::{Layout, Lines, Row};
+
+/// Scores from here on are alerts.
+const ALERT_LINE: f64 = 0.8;
+/// Rows between two moves of the progress bar.
+const STEP: u64 = 4096;
+/// Unreadable rows shown.
+const SHOWN: u64 = 5;
+
+/// What `detect` takes.
+#[derive(Debug, Args)]
+pub(super) struct Detect {
+    /// CSV with a header and the columns timestamp and value; `-` reads standard input
+    file: PathBuf,
+    /// What scores: auto, or one that is trained again as the past grows (seasonal, pca, knn, …)
+    #[arg(long, value_name = "KIND", default_value = "auto")]
+    detector: DetectorKind,
+    /// Length of the season, for auto
+    #[arg(long, value_name = "DURATION", default_value = "1d")]
+    period: Span,
+    /// Write here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Scores the file.
+pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
+    let engine = Engine::new(command.detector, command.period)?;
+    let is_stdin = command.file.as_os_str() == "-";
+    let name = if is_stdin { "standard input".into() } else { command.file.display().to_string() };
+    let (input, size): (Box<dyn io::Read>, u64) = if is_stdin {
+        (Box::new(io::stdin().lock()), 0)
+    } else {
+        let file = File::open(&command.file).with_context(|| format!("open `{name}`"))?;
+        let size = file.metadata().with_context(|| format!("open `{name}`"))?.len();
+        (Box::new(file), size)
+    };
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    let bar = progress_bar(size, command.out.is_some());
+    let layout = Layout::read(&mut input).with_context(|| format!("read `{name}`"))?;
+    let mut pass = Pass { engine, bar, tally: Tally::default() };
+    match &command.out {
+        Some(path) => {
+            refuse_same_file(&command.file, path)?;
+            let file = File::create(path).with_context(|| format!("write `{}`", path.display()))?;
+            pass.run(input, layout, BufWriter::new(file))
+        }
+        None => pass.run(input, layout, BufWriter::new(io::stdout().lock())),
+    }
+    .with_context(|| format!("score `{name}`"))?;
+    pass.bar.finish_and_clear();
+    Ok(pass.tally.report())
+}
+
+/// None where nobody looks, or where it would run into the rows.
+fn progress_bar(size: u64, has_out: bool) -> ProgressBar {
+    let is_free = has_out || !io::stdout().is_terminal();
+    let bar = match size {
+        0 => ProgressBar::no_length(),
+        size => ProgressBar::new(size),
+    };
+    bar.set_draw_target(match is_free && io::stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    });
+    let template = match size {
+        0 => "  {spinner} {bytes} {msg} {elapsed}",
+        _ => "  {bar:24} {percent}% {msg} {elapsed}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn refuse_same_file(input: &Path, out: &Path) -> anyhow::Result<()> {
+    let is_same = match (fs::canonicalize(input), fs::canonicalize(out)) {
+        (Ok(input), Ok(out)) => input == out,
+        // What does not exist yet is nobody's input.
+        (Err(_), _) | (_, Err(_)) => false,
+    };
+    anyhow::ensure!(!is_same, "`{}` is read; write to another file", out.display());
+    Ok(())
+}
+
+/// One walk over the file.
+struct Pass {
+    engine: Engine,
+    bar: ProgressBar,
+    tally: Tally,
+}
+
+impl Pass {
+    fn run(
+        &mut self,
+        input: BufReader<impl io::Read>,
+        layout: Layout,
+        mut out: impl Write,
+    ) -> anyhow::Result<()> {
+        writeln!(out, "timestamp,value,score,expected,lower,upper,alert")?;
+        let mut lines = Lines::new(input, layout);
+        let mut chunk: Vec<Row> = Vec::new();
+        while let Some(row) = lines.next_row()? {
+            self.tally.note(&row);
+            chunk.push(row);
+            if self.engine.chunk() <= chunk.len() {
+                self.write(&mut chunk, &mut out)?;
+            }
+            if self.tally.n_rows.is_multiple_of(STEP) {
+                self.bar.set_position(lines.n_bytes());
+                self.bar.set_message(format!("{} rows", self.tally.n_rows));
+            }
+            // Whoever waits at the other end of a slow pipe sees rows as they come.
+            if lines.is_drained() {
+                out.flush()?;
+            }
+        }
+        self.write(&mut chunk, &mut out)?;
+        Ok(out.flush()?)
+    }
+
+    fn write(&mut self, chunk: &mut Vec<Row>, out: &mut impl Write) -> io::Result<()> {
+        let verdicts = self.engine.score(chunk);
+        for (row, verdict) in chunk.drain(..).zip(verdicts) {
+            write_row(&row, verdict.as_ref(), out)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_row(row: &Row, verdict: Option<&RowScore>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{},{},", row.shown_time, row.shown_value)?;
+    let score = verdict.and_then(|verdict| verdict.score.as_ref().ok());
+    if let Some(score) = score {
+        write!(out, "{score}")?;
+    }
+    match verdict.and_then(|verdict| verdict.band) {
+        Some(band) => write!(out, ",{},{},{},", band.expected, band.lower, band.upper)?,
+        None => write!(out, ",,,,")?,
+    }
+    let alert = score.map_or("", |score| if ALERT_LINE <= *score { "true" } else { "false" });
+    writeln!(out, "{alert}")
+}
+
+/// What the rows were like.
+#[derive(Debug, Default)]
+struct Tally {
+    n_rows: u64,
+    n_unreadable: u64,
+    n_not_later: u64,
+    newest: Option<crate::domain::Timestamp>,
+    examples: Vec<String>,
+}
+
+impl Tally {
+    fn note(&mut self, row: &Row) {
+        self.n_rows += 1;
+        if let Some(problem) = &row.problem {
+            self.n_unreadable += 1;
+            if self.n_unreadable <= SHOWN {
+                self.examples.push(format!("line {}: {problem}", row.line));
+            }
+        }
+        if let Some(at) = row.at {
+            if self.newest.is_some_and(|newest| at <= newest) {
+                self.n_not_later += 1;
+            }
+            self.newest = self.newest.max(Some(at));
+        }
+    }
+
+    fn report(&self) -> Outcome {
+        if 0 < self.n_not_later {
+            let n = self.n_not_later;
+            eprintln!("note: {n} rows are not later than one before them; the file is not sorted");
+        }
+        if self.n_unreadable == 0 {
+            return Outcome::Done;
+        }
+        let n = self.n_unreadable;
+        eprintln!("error: {n} of {} rows have no score: they cannot be read", self.n_rows);
+        for example in &self.examples {
+            eprintln!("  {example}");
+        }
+        Outcome::Problems
+    }
+}
+
+#[cfg(test)]
+mod tests;

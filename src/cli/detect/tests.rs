@@ -1,0 +1,88 @@
+//! The command's promises, on text in memory.
+
+use std::fmt::Write as _;
+
+use super::*;
+
+fn run(kind: DetectorKind, text: &str) -> anyhow::Result<(Vec<String>, Tally)> {
+    let mut input = BufReader::new(text.as_bytes());
+    let layout = Layout::read(&mut input)?;
+    let engine = Engine::new(kind, Span::days(1))?;
+    let mut pass = Pass { engine, bar: ProgressBar::hidden(), tally: Tally::default() };
+    let mut out = Vec::new();
+    pass.run(input, layout, &mut out)?;
+    let lines = String::from_utf8(out)?.lines().map(str::to_owned).collect();
+    Ok((lines, pass.tally))
+}
+
+/// So many hours with a spike at one of them.
+fn hours(n: usize, spike: usize) -> String {
+    let mut text = String::from("timestamp,value\n");
+    for i in 0..n {
+        let noise = (i * 7_919 % 101) as f64 / 50.0;
+        let daily = 10.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin();
+        let value = if i == spike { 300.0 } else { 50.0 + daily + noise };
+        writeln!(text, "{},{value}", 1_771_000_000 + 3_600 * i).unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_detector_finds_a_spike_and_no_score_depends_on_later_rows() {
+    for kind in [DetectorKind::Auto, DetectorKind::Seasonal, DetectorKind::Pca, DetectorKind::Knn] {
+        let text = hours(900, 700);
+        let (lines, tally) = run(kind, &text).unwrap();
+        assert_eq!((lines.len(), tally.n_unreadable), (901, 0));
+        assert!(lines[701].ends_with(",true"), "{kind} {}", lines[701]);
+        for n in [1, 40, 333, 701, 850] {
+            let prefix: Vec<&str> = text.lines().take(n).collect();
+            let (shorter, _) = run(kind, &prefix.join("\n")).unwrap();
+            assert_eq!(shorter[..], lines[..n], "{kind} {n}");
+        }
+    }
+}
+
+#[test]
+fn rows_without_a_value_stay_and_have_no_score() {
+    let text =
+        "time;metric_value;x\n2026-01-01;1;a\n2026-01-02;;b\n2026-01-03;NaN;\n\n2026-01-04;2";
+    let (lines, tally) = run(DetectorKind::Auto, text).unwrap();
+    assert_eq!(lines[2..], ["2026-01-02,,,,,,", "2026-01-03,NaN,,,,,", "2026-01-04,2,,,,,"]);
+    assert_eq!((tally.n_rows, tally.n_unreadable, tally.n_not_later), (4, 0, 0));
+}
+
+#[test]
+fn unreadable_rows_stay_and_are_counted() {
+    let text = "timestamp,value\nyesterday,1\n2026-01-01,many\n2026-01-01,\"1,5\"\n2025-01-01,1\n";
+    let (lines, tally) = run(DetectorKind::Auto, text).unwrap();
+    assert_eq!(lines[1..3], ["yesterday,1,,,,,", "2026-01-01,many,,,,,"]);
+    assert_eq!(lines[3], "2026-01-01,\"1,5\",,,,,");
+    assert_eq!(tally.examples[0], "line 2: `yesterday` is no time");
+    assert_eq!((tally.n_unreadable, tally.n_not_later), (3, 2));
+    assert_eq!(tally.report(), Outcome::Problems);
+}
+
+#[test]
+fn what_is_no_table_is_said() {
+    let said = |text: &str| run(DetectorKind::Auto, text).unwrap_err().to_string();
+    assert_eq!(said(""), "it is empty, without even a header");
+    assert!(said("a,b\n1,2").contains("timestamp, metric_timestamp"), "{}", said("a,b"));
+    let long = format!("timestamp,value\n1,{}", "9".repeat(70_000));
+    assert_eq!(said(&long), "line 2 is longer than 65536 bytes");
+    assert_eq!(run(DetectorKind::Auto, "ts,load").unwrap().0.len(), 1);
+}
+
+#[test]
+fn the_input_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.csv");
+    std::fs::write(&file, "timestamp,value\n").unwrap();
+    let command = Detect {
+        file: file.clone(),
+        detector: DetectorKind::Auto,
+        period: Span::days(1),
+        out: Some(dir.path().join(".").join("a.csv")),
+    };
+    assert!(detect(&command).unwrap_err().to_string().contains("write to another file"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "timestamp,value\n");
+}
