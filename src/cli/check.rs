@@ -28,7 +28,8 @@ pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {
             if global.json {
                 println!("{}", serde_json::json!({ "problems": [], "batches": n_batches }));
             } else {
-                println!("{} batches, no problems", n_batches);
+                let batches = if n_batches == 1 { "batch" } else { "batches" };
+                println!("{n_batches} {batches}, no problems");
             }
             Ok(Outcome::Done)
         }

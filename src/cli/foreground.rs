@@ -4,18 +4,30 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::runs::{self, Claim, Failure, Lease, NewRun, RunCause},
+    catalog::{
+        CatalogError,
+        runs::{self, Claim, Failure, Lease, NewRun, RunCause},
+    },
     domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
     jobs::{self, AsOf, JobContext},
-    runtime::lines,
+    runtime::{lines, signals},
 };
 
 use super::chain;
 
-/// A foreground run renews nothing; a later one takes over when its process is gone.
-const LEASE: Span = Span::hours(6);
+/// How long a claim is good without being renewed: a daemon takes the run of a killed process up
+/// this much later.
+const LEASE: Span = Span::secs(30);
+/// A third of a lease, so that two renewals may fail.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A person ended the run.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; what was not committed begins again with the next run")]
+pub(super) struct Interrupted;
 
 /// When a foreground run acts.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +87,7 @@ pub(super) async fn record(
         When::After(at, before) => (at, AsOf::replaying(at, before)),
     };
     let claim = claim(ctx, batch, job, slot).await?;
-    let report = jobs::run(ctx, &claim, batch, as_of).await;
+    let report = held(ctx, &claim, jobs::run(ctx, &claim, batch, as_of)).await?;
     let mut tx = ctx.catalog.begin().await?;
     let now = (ctx.clock)();
     match report {
@@ -95,6 +107,45 @@ pub(super) async fn record(
             Ok(Err(error_chain))
         }
     }
+}
+
+/// Does the work while its claim is renewed; at SIGINT or SIGTERM the run is handed back at once.
+async fn held<T>(
+    ctx: &JobContext,
+    claim: &Claim,
+    work: impl Future<Output = T>,
+) -> anyhow::Result<T> {
+    let stop = CancellationToken::new();
+    let signals = signals::stop_on_signals(stop.clone())?;
+    // Side by side, as the work may hold the catalog's one writer while a renewal waits for it.
+    let done = tokio::select! {
+        done = work => Some(done),
+        error = renewals(ctx, claim) => return Err(error.into()),
+        () = signals => None,
+        () = stop.cancelled() => None,
+    };
+    if done.is_none() {
+        let mut tx = ctx.catalog.begin().await?;
+        runs::hand_back(&mut tx, claim, (ctx.clock)()).await?;
+        tx.commit().await?;
+    }
+    done.ok_or_else(|| Interrupted.into())
+}
+
+/// Renews a claim until that fails.
+async fn renewals(ctx: &JobContext, claim: &Claim) -> CatalogError {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        if let Err(error) = renew(ctx, claim).await {
+            return error;
+        }
+    }
+}
+
+async fn renew(ctx: &JobContext, claim: &Claim) -> Result<(), CatalogError> {
+    let mut tx = ctx.catalog.begin().await?;
+    runs::renew(&mut tx, claim, (ctx.clock)() + LEASE).await?;
+    tx.commit().await
 }
 
 async fn claim(

@@ -1,6 +1,10 @@
 //! The composition root: a project folder becomes a job context. Nothing else builds these parts.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 
@@ -8,7 +12,7 @@ use crate::{
     catalog::Catalog,
     compute::Compute,
     config::{self, Environment, Project, Reading},
-    domain::{LogSpec, ServerSpec},
+    domain::{LogSpec, ServerSpec, StorageBackend},
     io::Store,
     jobs::{JobContext, Notify, Progress, VersionClock},
     net::Client,
@@ -24,6 +28,25 @@ pub(super) struct Opened {
     pub(super) project: Arc<Project>,
     pub(super) ctx: JobContext,
     pub(super) client: Client,
+    /// Removed when this is dropped.
+    pub(super) scratch: Option<Scratch>,
+}
+
+/// The catalog's folder while storage is in memory: gone with the process, as the objects are.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    fn below(root: &Path) -> Self {
+        Self(root.join(format!("memory-{}", std::process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!("could not remove {}: {error}", self.0.display());
+        }
+    }
 }
 
 /// Reads the configuration, or prints its problems: nothing is begun on a broken one.
@@ -67,10 +90,14 @@ pub(super) fn logging_for_foreground(global: &Global, spec: &LogSpec) -> anyhow:
 pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
     let storage = &project.system.storage;
     let store = Store::open(storage).context("open the storage")?;
-    std::fs::create_dir_all(&storage.root)
-        .with_context(|| format!("create {}", storage.root.display()))?;
-    let catalog =
-        Catalog::open(&storage.root.join("catalog.db")).await.context("open the catalog")?;
+    let scratch = match storage.backend {
+        StorageBackend::Local => None,
+        // What the catalog would say of objects that are gone with their process.
+        StorageBackend::Memory => Some(Scratch::below(&storage.root)),
+    };
+    let home = scratch.as_ref().map_or(storage.root.as_path(), |scratch| &scratch.0);
+    std::fs::create_dir_all(home).with_context(|| format!("create {}", home.display()))?;
+    let catalog = Catalog::open(&home.join("catalog.db")).await.context("open the catalog")?;
     let compute = Compute::new(0)?;
     let client = Client::new();
     let ctx = JobContext {
@@ -87,5 +114,5 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         progress: Arc::new(Progress::default()),
         notify: Notify::Queue,
     };
-    Ok(Opened { project: Arc::new(project), ctx, client })
+    Ok(Opened { project: Arc::new(project), ctx, client, scratch })
 }

@@ -11,8 +11,8 @@ use crate::{
 };
 
 use super::{
-    Global, Outcome,
-    foreground::{self, When},
+    Global, Outcome, chain,
+    foreground::{self, Interrupted, When},
     open::{self, Opened},
 };
 
@@ -53,18 +53,37 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
     let when = command.at.map_or(When::Now, When::At);
     let mut outcome = Outcome::Done;
     for batch in batches {
-        for job in jobs {
-            if foreground::run_job(&opened.ctx, &batch, *job, when).await?.is_none() {
+        match run_batch(&opened, &batch, jobs, when).await {
+            Ok(done) => outcome = if outcome == Outcome::Done { done } else { outcome },
+            Err(error) => {
+                eprintln!("error: {}", chain(&error));
                 outcome = Outcome::Problems;
-                break;
+                if error.is::<Interrupted>() {
+                    break;
+                }
             }
         }
-        jobs::compact(&opened.ctx, &batch.name).await?;
     }
     deliver(&opened).await?;
     opened.ctx.catalog.close().await?;
     drop(lock);
     Ok(outcome)
+}
+
+/// One batch's jobs in order, up to the first that fails.
+async fn run_batch(
+    opened: &Opened,
+    batch: &BatchSpec,
+    jobs: &[JobKind],
+    when: When,
+) -> anyhow::Result<Outcome> {
+    for job in jobs {
+        if foreground::run_job(&opened.ctx, batch, *job, when).await?.is_none() {
+            return Ok(Outcome::Problems);
+        }
+    }
+    jobs::compact(&opened.ctx, &batch.name).await?;
+    Ok(Outcome::Done)
 }
 
 /// With no daemon on the folder, what a killed process left is taken up; with one, that is its job.

@@ -77,7 +77,7 @@ pub(super) async fn serve_opened(
 
     let stop = CancellationToken::new();
     let signals = signals::stop_on_signals(stop.clone())?;
-    let Opened { project, ctx, client } = opened;
+    let Opened { project, ctx, client, scratch: _scratch } = opened;
     let catalog = ctx.catalog.clone();
     let (app, workers) = parts(project, ctx, client, files);
     tracing::info!("listening on http://{address}");

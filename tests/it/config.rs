@@ -89,7 +89,7 @@ fn a_right_configuration_has_no_problems() {
     let project = Project::shop();
     let ran = project.run(&["check"]);
     ran.succeeded();
-    assert_eq!(ran.stdout, "1 batches, no problems\n");
+    assert_eq!(ran.stdout, "1 batch, no problems\n");
     assert_eq!(project.json(&["check"]), serde_json::json!({ "problems": [], "batches": 1 }));
 }
 

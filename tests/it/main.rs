@@ -42,3 +42,6 @@ mod demo;
 
 /// The daemon from outside.
 mod serve;
+
+/// Foreground runs that are interrupted, and storage that keeps nothing.
+mod foreground;
