@@ -9,7 +9,9 @@ pub use claim::{
     Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, note_config, renew,
     succeed, void_lapsed, void_leases,
 };
-pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due, state_of};
+pub use list::{
+    RunFilter, RunRow, busy_batches, get, has_any, latest_slot, list, n_waiting, next_due, state_of,
+};
 
 use super::{
     Connection,
