@@ -9,7 +9,7 @@ use crate::{
     catalog::{CatalogError, metrics, models, runs, runs::Claim},
     compute::ComputeError,
     config::Project,
-    domain::{BatchSpec, RunReport},
+    domain::{BatchSpec, JobKind, RunReport},
     jobs::{self, AsOf, JobContext, JobError},
     net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
@@ -46,6 +46,9 @@ pub(super) fn run_claim(live: &Live) -> RunClaim {
             };
             let as_of = AsOf::live((ctx.clock)());
             let outcome = jobs::run(&ctx, &claim, batch, as_of).await;
+            if outcome.is_ok() && claim.job == JobKind::Ingest {
+                compact(&ctx, batch).await;
+            }
             outcome.map_err(|error| {
                 let kind = kind_of(&error);
                 JobFailure { error_chain: chain(&error.into()), kind }
@@ -92,7 +95,16 @@ async fn drain(live: &Live) -> Result<(), JobError> {
     if has_due { run::deliver_for(&live.project(), ctx, &live.client).await } else { Ok(()) }
 }
 
-/// Compaction, retention and sweep, every hour.
+/// A batch whose segments cannot be merged now works on, only slower.
+async fn compact(ctx: &JobContext, batch: &BatchSpec) {
+    let from = (ctx.clock)() - batch.history.retention;
+    if let Err(error) = jobs::compact(ctx, &batch.name, from).await {
+        let error = chain(&error.into());
+        tracing::error!(batch = %batch.name, "could not merge small segments: {error}");
+    }
+}
+
+/// Compaction, retention and sweep, at the start and every hour.
 pub(super) fn maintain(live: &Live) -> Chore {
     let live = live.clone();
     Arc::new(move || {
@@ -100,10 +112,7 @@ pub(super) fn maintain(live: &Live) -> Chore {
         Box::pin(async move {
             for batch in &project.batches {
                 let name = &batch.name;
-                if let Err(error) = jobs::compact(&ctx, name).await {
-                    let error = chain(&error.into());
-                    tracing::error!(batch = %name, "could not merge small segments: {error}");
-                }
+                compact(&ctx, batch).await;
                 match jobs::retire(&ctx, batch).await {
                     Ok(retired) if retired == jobs::Retired::default() => {}
                     Ok(retired) => tracing::info!(batch = %name, "let go of {retired}"),

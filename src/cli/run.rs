@@ -59,7 +59,7 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
                 break;
             }
         }
-        jobs::compact(&opened.ctx, &batch.name).await?;
+        jobs::compact(&opened.ctx, &batch.name, Timestamp::MIN).await?;
     }
     deliver(&opened).await?;
     opened.ctx.catalog.close().await?;

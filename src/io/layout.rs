@@ -126,15 +126,19 @@ fn segment_key(batch: &BatchName, kind: SegmentKind, run: RunId, epoch: i64) -> 
     Key::from_parts(format!("{}/run-{run}-{epoch}.parquet", history_prefix(batch, kind)))
 }
 
-/// Where segments go that are merged into one: named after what they hold, so that a merge done
-/// twice makes the same object twice. `None` when there is nothing to merge.
-pub fn merged_key(parts: &[Segment]) -> Option<Key> {
+/// Where segments go whose rows from an instant on are merged into one: named after what they hold
+/// and what is left out of it, so that a merge done twice makes the same object twice. `None` when
+/// there is nothing to merge.
+pub fn merged_key(parts: &[Segment], from: Timestamp) -> Option<Key> {
     let (first, last) = (parts.first()?, parts.last()?);
-    let contents = parts.iter().fold(String::new(), |mut text, part| {
+    let mut contents = parts.iter().fold(String::new(), |mut text, part| {
         // Writing to a string cannot fail.
         writeln!(text, "{} {}", part.id, part.sha256).unwrap_or_default();
         text
     });
+    if parts.iter().any(|part| part.min_at < from) {
+        writeln!(contents, "from {from}").unwrap_or_default();
+    }
     let folder = history_prefix(&first.batch, first.kind);
     let digest = &sha256_hex(contents.as_bytes())[..12];
     Some(Key::from_parts(format!("{folder}/merged-{}-{}-{digest}.parquet", first.id, last.id)))
