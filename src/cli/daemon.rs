@@ -13,7 +13,7 @@ use crate::{
     jobs::{self, AsOf, JobContext, JobError},
     net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
-    telemetry::Metrics,
+    telemetry::{Metrics, Readiness},
 };
 
 use super::{chain, run};
@@ -24,6 +24,7 @@ pub(super) struct Live {
     pub(super) ctx: JobContext,
     pub(super) client: Client,
     pub(super) project: watch::Receiver<Arc<Project>>,
+    pub(super) ready: watch::Sender<Readiness>,
 }
 
 impl Live {
@@ -79,11 +80,22 @@ pub(super) fn deliver(live: &Live) -> Chore {
     Arc::new(move || {
         let live = live.clone();
         Box::pin(async move {
-            if let Err(error) = drain(&live).await {
+            let outcome = drain(&live).await;
+            tell_readiness(&live.ready, &outcome);
+            if let Err(error) = outcome {
                 tracing::error!("messages wait in the outbox: {}", chain(&error.into()));
             }
         })
     })
+}
+
+/// Every second the outbox is looked at, so that is when a catalog out of reach is noticed.
+fn tell_readiness(ready: &watch::Sender<Readiness>, outcome: &Result<(), JobError>) {
+    const REASON: &str = "the catalog cannot be used";
+    ready.send_if_modified(|now| match outcome {
+        Err(JobError::Catalog(_)) => now.miss(REASON),
+        Ok(()) | Err(_) => now.regain(REASON),
+    });
 }
 
 async fn drain(live: &Live) -> Result<(), JobError> {
@@ -170,4 +182,21 @@ pub(super) async fn show_state(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_not_ready_while_the_catalog_cannot_be_used() {
+        let (give_ready, ready) = watch::channel(Readiness::ready());
+        tell_readiness(&give_ready, &Err(CatalogError::SegmentsChanged.into()));
+        assert!(!ready.borrow().is_ready());
+        tell_readiness(&give_ready, &Ok(()));
+        assert!(ready.borrow().is_ready());
+        give_ready.send_if_modified(|now| now.miss("ending"));
+        tell_readiness(&give_ready, &Ok(()));
+        assert!(!ready.borrow().is_ready());
+    }
 }
