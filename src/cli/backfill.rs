@@ -135,7 +135,7 @@ pub(super) async fn backfill(global: &Global, command: Backfill) -> anyhow::Resu
     opened.ctx.notify = if command.notify { Notify::Queue } else { Notify::Keep };
     let lock = run::take_over(&opened).await?;
     let (totals, failed) = replay_all(&opened, &batch, &due).await?;
-    jobs::compact(&opened.ctx, &batch.name).await?;
+    jobs::compact(&opened.ctx, &batch.name, Timestamp::MIN).await?;
     if command.notify {
         run::deliver(&opened).await?;
     }
@@ -191,7 +191,7 @@ async fn replay_all(
             }
         }
         if n % COMPACT_EVERY == COMPACT_EVERY - 1 {
-            jobs::compact(&opened.ctx, &batch.name).await?;
+            jobs::compact(&opened.ctx, &batch.name, Timestamp::MIN).await?;
         }
         bar.inc(1);
     }

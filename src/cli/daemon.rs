@@ -9,11 +9,11 @@ use crate::{
     catalog::{CatalogError, metrics, models, runs, runs::Claim},
     compute::ComputeError,
     config::Project,
-    domain::{BatchSpec, RunReport},
+    domain::{BatchSpec, JobKind, RunReport},
     jobs::{self, AsOf, JobContext, JobError},
     net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
-    telemetry::Metrics,
+    telemetry::{Metrics, Readiness},
 };
 
 use super::{chain, run};
@@ -24,6 +24,7 @@ pub(super) struct Live {
     pub(super) ctx: JobContext,
     pub(super) client: Client,
     pub(super) project: watch::Receiver<Arc<Project>>,
+    pub(super) ready: watch::Sender<Readiness>,
 }
 
 impl Live {
@@ -46,6 +47,9 @@ pub(super) fn run_claim(live: &Live) -> RunClaim {
             };
             let as_of = AsOf::live((ctx.clock)());
             let outcome = jobs::run(&ctx, &claim, batch, as_of).await;
+            if outcome.is_ok() && claim.job == JobKind::Ingest {
+                compact(&ctx, batch).await;
+            }
             outcome.map_err(|error| {
                 let kind = kind_of(&error);
                 JobFailure { error_chain: chain(&error.into()), kind }
@@ -76,11 +80,22 @@ pub(super) fn deliver(live: &Live) -> Chore {
     Arc::new(move || {
         let live = live.clone();
         Box::pin(async move {
-            if let Err(error) = drain(&live).await {
+            let outcome = drain(&live).await;
+            tell_readiness(&live.ready, &outcome);
+            if let Err(error) = outcome {
                 tracing::error!("messages wait in the outbox: {}", chain(&error.into()));
             }
         })
     })
+}
+
+/// Every second the outbox is looked at, so that is when a catalog out of reach is noticed.
+fn tell_readiness(ready: &watch::Sender<Readiness>, outcome: &Result<(), JobError>) {
+    const REASON: &str = "the catalog cannot be used";
+    ready.send_if_modified(|now| match outcome {
+        Err(JobError::Catalog(_)) => now.miss(REASON),
+        Ok(()) | Err(_) => now.regain(REASON),
+    });
 }
 
 async fn drain(live: &Live) -> Result<(), JobError> {
@@ -92,7 +107,16 @@ async fn drain(live: &Live) -> Result<(), JobError> {
     if has_due { run::deliver_for(&live.project(), ctx, &live.client).await } else { Ok(()) }
 }
 
-/// Compaction, retention and sweep, every hour.
+/// A batch whose segments cannot be merged now works on, only slower.
+async fn compact(ctx: &JobContext, batch: &BatchSpec) {
+    let from = (ctx.clock)() - batch.history.retention;
+    if let Err(error) = jobs::compact(ctx, &batch.name, from).await {
+        let error = chain(&error.into());
+        tracing::error!(batch = %batch.name, "could not merge small segments: {error}");
+    }
+}
+
+/// Compaction, retention and sweep, at the start and every hour.
 pub(super) fn maintain(live: &Live) -> Chore {
     let live = live.clone();
     Arc::new(move || {
@@ -100,10 +124,7 @@ pub(super) fn maintain(live: &Live) -> Chore {
         Box::pin(async move {
             for batch in &project.batches {
                 let name = &batch.name;
-                if let Err(error) = jobs::compact(&ctx, name).await {
-                    let error = chain(&error.into());
-                    tracing::error!(batch = %name, "could not merge small segments: {error}");
-                }
+                compact(&ctx, batch).await;
                 match jobs::retire(&ctx, batch).await {
                     Ok(retired) if retired == jobs::Retired::default() => {}
                     Ok(retired) => tracing::info!(batch = %name, "let go of {retired}"),
@@ -161,4 +182,21 @@ pub(super) async fn show_state(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_not_ready_while_the_catalog_cannot_be_used() {
+        let (give_ready, ready) = watch::channel(Readiness::ready());
+        tell_readiness(&give_ready, &Err(CatalogError::SegmentsChanged.into()));
+        assert!(!ready.borrow().is_ready());
+        tell_readiness(&give_ready, &Ok(()));
+        assert!(ready.borrow().is_ready());
+        give_ready.send_if_modified(|now| now.miss("ending"));
+        tell_readiness(&give_ready, &Ok(()));
+        assert!(!ready.borrow().is_ready());
+    }
 }

@@ -109,9 +109,8 @@ impl Reload {
                 metrics.config_loaded();
                 let waits =
                     |name: &&str| format!("configuration: a change of {name} waits for a restart");
-                ready.send_replace(Readiness::with_concerns(
-                    wait_for_restart.iter().map(waits).collect(),
-                ));
+                let concerns = wait_for_restart.iter().map(waits).collect();
+                ready.send_modify(|now| now.concerns = concerns);
             }
             Outcome::Refused { problems } => {
                 tracing::error!(
@@ -120,8 +119,8 @@ impl Reload {
                 );
                 metrics.config_refused();
                 let refused = |text: &String| format!("configuration not used: {text}");
-                ready
-                    .send_replace(Readiness::with_concerns(problems.iter().map(refused).collect()));
+                let concerns = problems.iter().map(refused).collect();
+                ready.send_modify(|now| now.concerns = concerns);
             }
         }
     }
@@ -276,8 +275,10 @@ mod tests {
         let mut fixture = Fixture::new();
         fixture.write("metric_batches/mail.toml", SHOP);
         fixture.write("metric_batches/shop.toml", &format!("{SHOP}[scheduel]\n"));
+        fixture.reload.published.ready.send_replace(Readiness::waiting("catalog"));
         fixture.look(3).await;
         assert_eq!(fixture.names(), ["shop"]);
+        assert!(!fixture.ready.borrow().is_ready(), "what else is missing stays missing");
         let concerns = fixture.concerns();
         assert!(concerns.contains("metric_batches/shop.toml:4:2"), "{concerns}");
         assert!(concerns.contains("schedule"), "{concerns}");

@@ -82,7 +82,7 @@ async fn run_batch(
             return Ok(Outcome::Problems);
         }
     }
-    jobs::compact(&opened.ctx, &batch.name).await?;
+    jobs::compact(&opened.ctx, &batch.name, Timestamp::MIN).await?;
     Ok(Outcome::Done)
 }
 

@@ -79,15 +79,24 @@ pub(super) async fn serve_opened(
     let signals = signals::stop_on_signals(stop.clone())?;
     let Opened { project, ctx, client, scratch: _scratch } = opened;
     let catalog = ctx.catalog.clone();
-    let (app, workers) = parts(project, ctx, client, files);
+    let (give_ready, ready) = watch::channel(Readiness::ready());
+    let (app, workers) = parts(project, ctx, client, files, (give_ready.clone(), ready));
     tracing::info!("listening on http://{address}");
     let work = async {
-        let pages = http::serve(listener, Arc::new(app), stop.clone());
-        let (daemon, pages) = tokio::join!(workers.run(stop.clone()), async {
-            let served = pages.await;
+        // The pages outlast the workers, to say meanwhile that the end is near.
+        let stop_pages = CancellationToken::new();
+        let daemon = async {
+            let ended = workers.run(stop.clone()).await;
+            stop.cancel();
+            stop_pages.cancel();
+            ended
+        };
+        let pages = async {
+            let served = http::serve(listener, Arc::new(app), stop_pages.clone()).await;
             stop.cancel();
             served
-        });
+        };
+        let (daemon, pages, ()) = tokio::join!(daemon, pages, tell_end(&stop, &give_ready));
         daemon?;
         pages?;
         anyhow::Ok(())
@@ -102,20 +111,30 @@ pub(super) async fn serve_opened(
     Ok(Outcome::Done)
 }
 
+/// Whoever sends work here shall stop as soon as the end has begun.
+async fn tell_end(stop: &CancellationToken, ready: &watch::Sender<Readiness>) {
+    stop.cancelled().await;
+    ready.send_if_modified(|now| now.miss("ending"));
+}
+
 /// The server and the daemon, both following one configuration.
 fn parts(
     project: Arc<Project>,
     ctx: JobContext,
     client: Client,
     files: Files,
+    (give_ready, ready): (watch::Sender<Readiness>, watch::Receiver<Readiness>),
 ) -> (http::App, Daemon) {
     let batches: Arc<[BatchSpec]> = project.batches.clone().into();
     let (give_batches, batches) = watch::channel(batches);
     let (give_project, project) = watch::channel(project);
-    let (give_ready, ready) = watch::channel(Readiness::ready());
     let metrics = ctx.metrics.clone();
-    let published =
-        Published { project: give_project, batches: give_batches, ready: give_ready, metrics };
+    let published = Published {
+        project: give_project,
+        batches: give_batches,
+        ready: give_ready.clone(),
+        metrics,
+    };
     let reload = Reload::new(files, published, ctx.compute.clone());
     let app = http::App {
         catalog: ctx.catalog.clone(),
@@ -126,7 +145,7 @@ fn parts(
         ready,
         clock: clock::now,
     };
-    let live = Live { ctx, client, project };
+    let live = Live { ctx, client, project, ready: give_ready };
     let workers = Daemon {
         catalog: live.ctx.catalog.clone(),
         batches,
@@ -139,4 +158,18 @@ fn parts(
         options: Options::default(),
     };
     (app, workers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn once_told_to_end_it_is_not_ready_any_more() {
+        let (give_ready, ready) = watch::channel(Readiness::ready());
+        let stop = CancellationToken::new();
+        stop.cancel();
+        tell_end(&stop, &give_ready).await;
+        assert_eq!(*ready.borrow(), Readiness::waiting("ending"));
+    }
 }

@@ -41,15 +41,6 @@ impl Plain {
         if let Self::Int(number) = self { Some(*number) } else { None }
     }
 
-    /// The number of a float or integer node.
-    pub fn as_float(&self) -> Option<f64> {
-        match self {
-            Self::Float(number) => Some(*number),
-            Self::Int(number) => Some(*number as f64),
-            _ => None,
-        }
-    }
-
     /// The items of a list node.
     pub fn as_list(&self) -> Option<&[Plain]> {
         if let Self::List(items) = self { Some(items) } else { None }

@@ -50,26 +50,6 @@ fn push_escape(encoded: &mut String, byte: u8) {
     encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
-/// The name behind an encoding; `None` for a text that encodes no name and for a name that was
-/// cut (only the object's metadata knows that one).
-pub fn decode_name(encoded: &str) -> Option<String> {
-    let body = encoded.split_once('~').map_or(encoded, |(body, _)| body);
-    let mut bytes = Vec::with_capacity(body.len());
-    let mut rest = body.as_bytes();
-    while let [first, behind @ ..] = rest {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = behind;
-            continue;
-        }
-        let (digits, behind) = behind.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = behind;
-    }
-    let name = String::from_utf8(bytes).ok()?;
-    (!name.is_empty() && encode_name(&name) == encoded).then_some(name)
-}
-
 /// The folder of a batch's models.
 pub fn models_prefix(batch: &BatchName) -> String {
     format!("models/{}", encode_name(batch.as_str()))
@@ -126,15 +106,19 @@ fn segment_key(batch: &BatchName, kind: SegmentKind, run: RunId, epoch: i64) -> 
     Key::from_parts(format!("{}/run-{run}-{epoch}.parquet", history_prefix(batch, kind)))
 }
 
-/// Where segments go that are merged into one: named after what they hold, so that a merge done
-/// twice makes the same object twice. `None` when there is nothing to merge.
-pub fn merged_key(parts: &[Segment]) -> Option<Key> {
+/// Where segments go whose rows from an instant on are merged into one: named after what they hold
+/// and what is left out of it, so that a merge done twice makes the same object twice. `None` when
+/// there is nothing to merge.
+pub fn merged_key(parts: &[Segment], from: Timestamp) -> Option<Key> {
     let (first, last) = (parts.first()?, parts.last()?);
-    let contents = parts.iter().fold(String::new(), |mut text, part| {
+    let mut contents = parts.iter().fold(String::new(), |mut text, part| {
         // Writing to a string cannot fail.
         writeln!(text, "{} {}", part.id, part.sha256).unwrap_or_default();
         text
     });
+    if parts.iter().any(|part| part.min_at < from) {
+        writeln!(contents, "from {from}").unwrap_or_default();
+    }
     let folder = history_prefix(&first.batch, first.kind);
     let digest = &sha256_hex(contents.as_bytes())[..12];
     Some(Key::from_parts(format!("{folder}/merged-{}-{}-{digest}.parquet", first.id, last.id)))
@@ -146,11 +130,6 @@ pub fn batch_config_key(batch: &BatchName, hash: &str) -> Key {
     Key::from_parts(format!("config/metric_batches/{folder}/{}.toml", encode_name(hash)))
 }
 
-/// The system's configuration that runs used, by its hash.
-pub fn system_config_key(hash: &str) -> Key {
-    Key::from_parts(format!("config/system/{}.toml", encode_name(hash)))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -160,7 +139,6 @@ mod tests {
     #[track_caller]
     fn check(name: &str, expected: &str) {
         assert_eq!(encode_name(name), expected);
-        assert_eq!(decode_name(expected).as_deref(), Some(name));
     }
 
     #[test]
@@ -180,8 +158,6 @@ mod tests {
         let (upper, lower) = (encode_name("CPU"), encode_name("cpu"));
         assert_eq!((upper.as_str(), lower.as_str()), ("CPU~db9a4c7d", "cpu"));
         assert_ne!(encode_name("cPU").to_lowercase(), upper.to_lowercase());
-        assert_eq!(decode_name(&upper).as_deref(), Some("CPU"));
-        assert_eq!(decode_name("CPU"), None);
     }
 
     #[test]
@@ -190,7 +166,6 @@ mod tests {
         assert_eq!(one.len(), 180 + 17);
         assert_eq!(one[..180], "%C3%A9".repeat(30));
         assert_ne!(one, two);
-        assert_eq!(decode_name(&one), None);
     }
 
     #[test]
@@ -212,7 +187,6 @@ mod tests {
             (points_key(&batch, RunId(7), 2), "data/processed/shop/points/run-7-2.parquet"),
             (scores_key(&batch, RunId(7), 2), "data/processed/shop/scores/run-7-2.parquet"),
             (batch_config_key(&batch, "abc"), "config/metric_batches/shop/abc.toml"),
-            (system_config_key("abc"), "config/system/abc.toml"),
         ] {
             assert_eq!(key.as_str(), expected);
         }
@@ -251,21 +225,6 @@ mod tests {
             for twin in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
                 let (a, b) = (encode_name(&name).to_lowercase(), encode_name(&twin).to_lowercase());
                 prop_assert_eq!(name == twin, a == b);
-            }
-        }
-
-        #[test]
-        fn a_name_that_was_not_cut_is_read_back(name in names()) {
-            let encoded = encode_name(&name);
-            if encoded.len() <= MAX_ENCODED_BYTES {
-                prop_assert_eq!(decode_name(&encoded), Some(name));
-            }
-        }
-
-        #[test]
-        fn no_text_is_read_as_a_name_it_does_not_encode(text in "[a-zA-Z%~.0-9]{0,12}") {
-            if let Some(name) = decode_name(&text) {
-                prop_assert_eq!(encode_name(&name), text);
             }
         }
     }

@@ -7,8 +7,8 @@ use std::{fmt, fs, path::Path as FsPath, sync::Arc};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{
-    CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RenameOptions,
-    RenameTargetMode, local::LocalFileSystem, memory::InMemory, path::Path,
+    ObjectStore, ObjectStoreExt, PutMode, PutPayload, RenameOptions, RenameTargetMode,
+    local::LocalFileSystem, memory::InMemory, path::Path,
 };
 
 use super::{
@@ -212,18 +212,6 @@ impl Store {
             listed.iter().filter_map(|path| Key::parse(path.as_ref()).ok()).collect();
         keys.sort();
         Ok(keys)
-    }
-
-    /// Copies an object to a place where there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] for the source, [`StoreError::AlreadyExists`] for the target.
-    pub async fn copy(&self, from: &Key, to: &Key) -> Result<(), StoreError> {
-        self.stat(from).await?;
-        self.refuse_outside(to).await?;
-        let options = CopyOptions::new().with_mode(CopyMode::Create);
-        let copied = self.backend.copy_opts(&from.path(), &to.path(), options).await;
-        copied.map_err(|error| two_key_failure("copy", from, to, error))
     }
 
     /// Moves an object to a place where there is none.

@@ -45,7 +45,8 @@ pub struct Daemon {
     pub run_claim: RunClaim,
     /// Empties the outbox as far as it is due; called every second and never twice at once.
     pub deliver: Chore,
-    /// Compacts history and sweeps what is doomed; called every hour and never twice at once.
+    /// Compacts history and sweeps what is doomed; called at the start, then every
+    /// hour, and never twice at once.
     pub maintain: Chore,
     /// Looks for changed configuration; gets a beat every five seconds.
     pub reload: OnBeats,
@@ -95,6 +96,8 @@ impl Daemon {
         let (reload, reloads) = mpsc::channel(1);
         let (workers, signals) = mpsc::channel(16);
         let beats = Beats { tick, deliver, maintain, reload, workers };
+        // A daemon that never lives for an hour tidies up too.
+        beat(&beats.maintain, ());
         let ends = self.options.grace + HAND_BACK;
         let mut parts = JoinSet::new();
         let own = stop.child_token();

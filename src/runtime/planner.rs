@@ -112,7 +112,8 @@ impl Planner {
     }
 
     /// The earliest slot ahead.
-    pub fn next_slot(&self) -> Option<Timestamp> {
+    #[cfg(test)]
+    pub(super) fn next_slot(&self) -> Option<Timestamp> {
         self.plans.values().filter_map(|plan| plan.next).min()
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     compute::Compute,
-    domain::{BatchName, MetricName, Point, ScorePoint, Segment, Series},
+    domain::{BatchName, MetricName, Point, ScorePoint, Segment, Series, Timestamp},
     io::{Key, Store, StoreError, WriteMode, parquet::Compression},
 };
 
@@ -116,8 +116,9 @@ impl History {
         self.read(&SCORES, segments, Some(query)).await
     }
 
-    /// Merges segments of points into one, which carries the id of the newest of them: it must be
-    /// listed under that id, in their place ([`super::plan_compaction`]).
+    /// Merges the rows of segments of points from an instant on into one segment, which carries the
+    /// id of the newest of them: it must be listed under that id, in their place
+    /// ([`super::plan_compaction`]). `None` when they have no such rows.
     ///
     /// # Errors
     /// As reading and writing.
@@ -125,8 +126,9 @@ impl History {
         &self,
         key: Key,
         parts: &[Segment],
-    ) -> Result<Segment, SeriesError> {
-        self.compact(&POINTS, key, parts).await
+        from: Timestamp,
+    ) -> Result<Option<Segment>, SeriesError> {
+        self.compact(&POINTS, key, parts, from).await
     }
 
     /// Merges segments of scores into one; as [`Self::compact_points`].
@@ -137,8 +139,9 @@ impl History {
         &self,
         key: Key,
         parts: &[Segment],
-    ) -> Result<Segment, SeriesError> {
-        self.compact(&SCORES, key, parts).await
+        from: Timestamp,
+    ) -> Result<Option<Segment>, SeriesError> {
+        self.compact(&SCORES, key, parts, from).await
     }
 
     async fn compact<T: Row + Send + 'static>(
@@ -146,13 +149,24 @@ impl History {
         schema: &'static Schema<T>,
         key: Key,
         parts: &[Segment],
-    ) -> Result<Segment, SeriesError> {
+        from: Timestamp,
+    ) -> Result<Option<Segment>, SeriesError> {
         let Some(newest) = parts.iter().max_by_key(|part| part.id) else {
             return Err(SeriesError::Empty { key });
         };
-        let rows = self.read(schema, parts, None).await?;
-        let merged = self.write(schema, key, &newest.batch, move || rows).await?;
-        Ok(Segment { id: newest.id, ..merged })
+        let mut rows = self.read(schema, parts, None).await?;
+        let gather = move || {
+            rows.retain(|_, of_metric| {
+                of_metric.retain(|row| from <= row.at());
+                !of_metric.is_empty()
+            });
+            rows
+        };
+        match self.write(schema, key, &newest.batch, gather).await {
+            Ok(merged) => Ok(Some(Segment { id: newest.id, ..merged })),
+            Err(SeriesError::Empty { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn write<T: Row + Send + 'static>(

@@ -57,8 +57,9 @@ impl Bench {
     async fn compact(&mut self) -> usize {
         let mut n_merges = 0;
         while let Some(parts) = plan_compaction(&self.live) {
-            let key = layout::merged_key(&parts).unwrap();
-            let merged = self.history.compact_points(key, &parts).await.unwrap();
+            let key = layout::merged_key(&parts, Timestamp::MIN).unwrap();
+            let merged = self.history.compact_points(key, &parts, Timestamp::MIN).await;
+            let merged = merged.unwrap().unwrap();
             self.live.retain(|live| parts.iter().all(|part| part.id != live.id));
             self.live.push(merged);
             n_merges += 1;
@@ -174,8 +175,8 @@ async fn scores_come_back_whole_and_newer_ones_win() {
     ]);
     let range = Range::between(at(0), at(9));
     assert_eq!(bench.history.read_scores(&bench.live, &range).await.unwrap(), expected);
-    let key = layout::merged_key(&bench.live).unwrap();
-    let merged = bench.history.compact_scores(key, &bench.live).await.unwrap();
+    let key = layout::merged_key(&bench.live, at(0)).unwrap();
+    let merged = bench.history.compact_scores(key, &bench.live, at(0)).await.unwrap().unwrap();
     assert_eq!((merged.id, merged.kind, merged.n_rows), (2, SegmentKind::Scores, 3));
     assert_eq!(bench.history.read_scores(&[merged], &range).await.unwrap(), expected);
     let wrong_kind = bench.history.read_points(&bench.live, &range).await;

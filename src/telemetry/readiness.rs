@@ -29,6 +29,22 @@ impl Readiness {
         Self { reasons: Vec::new(), concerns }
     }
 
+    /// Something is missing; whether that is news.
+    pub fn miss(&mut self, reason: &str) -> bool {
+        let is_new = !self.reasons.iter().any(|known| known == reason);
+        if is_new {
+            self.reasons.push(reason.to_owned());
+        }
+        is_new
+    }
+
+    /// Something is not missing any more; whether that is news.
+    pub fn regain(&mut self, reason: &str) -> bool {
+        let n_before = self.reasons.len();
+        self.reasons.retain(|known| known != reason);
+        self.reasons.len() < n_before
+    }
+
     /// Everything there is to say, the reasons first.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.reasons.iter().chain(&self.concerns).map(String::as_str)
@@ -37,5 +53,22 @@ impl Readiness {
     /// Whether nothing is missing.
     pub const fn is_ready(&self) -> bool {
         self.reasons.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_kept_apart_and_told_once() {
+        let mut readiness = Readiness::with_concerns(vec!["an old file".into()]);
+        assert!(readiness.miss("catalog"));
+        assert!(!readiness.miss("catalog"));
+        assert!(readiness.miss("ending"));
+        assert!(readiness.regain("catalog"));
+        assert!(!readiness.regain("catalog"));
+        assert!(!readiness.is_ready());
+        assert_eq!(readiness.lines().collect::<Vec<_>>(), ["ending", "an old file"]);
     }
 }

@@ -200,6 +200,17 @@ pub async fn has_any(
     .doing("look whether a batch ever ran")
 }
 
+/// The batches that are being worked on.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn busy_batches(conn: &mut Connection) -> Result<Vec<BatchName>, CatalogError> {
+    sqlx::query_scalar("SELECT DISTINCT batch FROM runs WHERE state = 'running' ORDER BY batch")
+        .fetch_all(conn)
+        .await
+        .doing("list the batches that are being worked on")
+}
+
 /// How many runs wait to be claimed, due or not.
 ///
 /// # Errors

@@ -9,7 +9,9 @@ pub use claim::{
     Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, note_config, renew,
     succeed, void_lapsed, void_leases,
 };
-pub use list::{RunFilter, RunRow, get, has_any, latest_slot, list, n_waiting, next_due, state_of};
+pub use list::{
+    RunFilter, RunRow, busy_batches, get, has_any, latest_slot, list, n_waiting, next_due, state_of,
+};
 
 use super::{
     Connection,
@@ -234,7 +236,8 @@ pub async fn release_unconfigured(
 }
 
 /// Removes a batch's ended runs that changed last before an instant, with their logs; gives their
-/// number. The newest slot of each job stays, because the schedule goes on from it.
+/// number. The newest slot of each job stays, and the newest its schedule made, from which that goes
+/// on.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -248,8 +251,10 @@ pub async fn forget_before(
          WHERE batch = ?1 AND changed_at < ?2
            AND state IN ('succeeded', 'dead', 'skipped', 'cancelled')
            AND slot < (SELECT MAX(newer.slot) FROM runs AS newer
-                       WHERE newer.batch = runs.batch AND newer.job = runs.job
-                         AND newer.cause = 'schedule')",
+                       WHERE newer.batch = runs.batch AND newer.job = runs.job)
+           AND slot IS NOT (SELECT MAX(planned.slot) FROM runs AS planned
+                            WHERE planned.batch = runs.batch AND planned.job = runs.job
+                              AND planned.cause = 'schedule')",
     )
     .bind(batch)
     .bind(before)

@@ -174,3 +174,30 @@ async fn a_run_keeps_its_log_until_it_is_forgotten() {
     assert_eq!(runs::forget_before(&mut tx, &claimed.batch, at(100)).await.unwrap(), 1);
     assert_eq!(run_log::lines(&mut tx, run).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn of_old_runs_the_newest_of_each_job_and_the_newest_its_schedule_made_stay() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let made = [
+        (JobKind::Ingest, RunCause::Schedule, 0),
+        (JobKind::Ingest, RunCause::Schedule, 1),
+        (JobKind::Ingest, RunCause::Manual, 2),
+        (JobKind::Ingest, RunCause::Manual, 3),
+        (JobKind::Score, RunCause::After, 4),
+        (JobKind::Score, RunCause::After, 5),
+        (JobKind::Score, RunCause::After, 6),
+    ];
+    for (job, cause, secs) in made {
+        let new = NewRun { cause, ..new_run("shop", job, secs) };
+        materialise(&catalog, &new).await.unwrap();
+        let claimed = claim(&catalog, at(10)).await.unwrap();
+        let mut tx = catalog.begin().await.unwrap();
+        runs::succeed(&mut tx, &claimed, &report(), at(10)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut tx = catalog.begin().await.unwrap();
+    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(10)).await.unwrap(), 0);
+    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(11)).await.unwrap(), 4);
+    let left = runs::list(&mut tx, &RunFilter::default()).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.slot).collect::<Vec<_>>(), [at(6), at(3), at(1)]);
+}

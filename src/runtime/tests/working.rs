@@ -256,11 +256,11 @@ async fn told_to_stop_running_work_may_finish_and_the_rest_is_handed_back_uncoun
 }
 
 #[tokio::test]
-async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() {
+async fn the_daemon_runs_what_is_due_delivers_without_runs_tidies_up_and_ends_when_told() {
     let Fixture { catalog, _folder } = fixture().await;
     let (keep, batches) = watching(vec![batch("shop", &[(JobKind::Ingest, cron("0 0 1 1 *"))])]);
     let (tell, mut told) = mpsc::unbounded_channel();
-    let ran = tell.clone();
+    let (ran, tidied) = (tell.clone(), tell.clone());
     let daemon = Daemon {
         catalog: catalog.clone(),
         batches,
@@ -273,7 +273,10 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() 
             tell.send("deliver").unwrap();
             async {}.boxed()
         }),
-        maintain: Arc::new(|| async {}.boxed()),
+        maintain: Arc::new(move || {
+            tidied.send("maintain").unwrap();
+            async {}.boxed()
+        }),
         reload: Box::new(|_| std::future::pending().boxed()),
         observe: Arc::new(|_| ()),
         options: grace(1_000),
@@ -282,7 +285,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_and_ends_when_told() 
     let mut tasks = JoinSet::new();
     tasks.spawn(daemon.run(stop.clone()));
     let mut heard = std::collections::BTreeSet::new();
-    while heard.len() < 2 {
+    while heard.len() < 3 {
         heard.insert(told.recv().await.unwrap());
     }
     drop(keep);
