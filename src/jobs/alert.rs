@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alerting::{self, PastAlerts, Policy, PolicyError, Scored},
-    catalog::{alerts, outbox, runs, runs::Claim, segments, watermarks},
+    catalog::{alerts, outbox, runs, runs::Claim, watermarks},
     domain::{
         AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ScorePoint,
-        SegmentKind, Series, Timestamp,
+        Series, Timestamp,
     },
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, Notify};
+use super::{AsOf, JobContext, JobError, Notify, window};
 
 pub(super) async fn alert(
     ctx: &JobContext,
@@ -26,9 +26,13 @@ pub(super) async fn alert(
     let last_fired = alerts::last_fired(&mut reader, &batch.name, AlertKind::Anomaly).await?;
     drop(reader);
     let past = Past { judged, last_fired };
-    let scores = read_scores(ctx, batch, as_of).await?;
+    let range = Range::between(as_of.now - batch.score.window, as_of.until);
+    let scores = window::scores_between(ctx, &batch.name, range.clone()).await?;
     let silences = match &batch.absence {
-        Some(spec) => find_silences(ctx, batch, spec, as_of, &past).await?,
+        Some(spec) => {
+            let observed = window::points_between(ctx, &batch.name, range).await?;
+            find_silences(batch, spec, &observed, as_of.now, &past)?
+        }
         None => Vec::new(),
     };
     let spec = Arc::new(batch.clone());
@@ -96,35 +100,14 @@ fn scored(point: ScorePoint) -> Scored {
     Scored { at, value, score, band, model }
 }
 
-async fn read_scores(
-    ctx: &JobContext,
-    batch: &BatchSpec,
-    as_of: AsOf,
-) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
-    let from = as_of.now - batch.score.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Scores;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
-    let range = Range::between(from, as_of.until);
-    Ok(ctx.history.read_scores(&live, &range).await?)
-}
-
 /// Silences within the score window; those known already have the same id and are not repeated.
-async fn find_silences(
-    ctx: &JobContext,
+fn find_silences(
     batch: &BatchSpec,
     spec: &AbsenceSpec,
-    as_of: AsOf,
+    observed: &[Series],
+    now: Timestamp,
     past: &Past,
-) -> Result<Vec<Alert>, JobError> {
-    let from = as_of.now - batch.score.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
-    let range = Range::between(from, as_of.until);
-    let observed: Vec<Series> = ctx.history.read_points(&live, &range).await?;
+) -> Result<Vec<Alert>, PolicyError> {
     let mut silences = Vec::new();
     for series in observed {
         if !batch.alert_for(&series.metric).enabled {
@@ -133,7 +116,7 @@ async fn find_silences(
         let who = (batch.name.clone(), series.metric.clone());
         let judged = past.judged_until(&series.metric);
         let from = if judged == Timestamp::MIN { judged } else { judged - spec.after };
-        silences.extend(alerting::absences(&who, spec, &series.at, from, as_of.now));
+        silences.extend(alerting::absences(&who, spec, &series.at, from, now));
     }
     Ok(silences)
 }

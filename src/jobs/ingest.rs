@@ -5,13 +5,13 @@ use polars::prelude::DataFrame;
 
 use crate::{
     catalog::{metrics, metrics::MetricSeen, runs, runs::Claim, segments, watermarks},
-    domain::{BatchSpec, IngestReport, Point, SegmentKind, Span},
+    domain::{BatchSpec, IngestReport, Point, Span},
     io::{WriteMode, layout, parquet},
     series::{self, Range},
     sources::{self, Intake, IntakeRules, ReadContext},
 };
 
-use super::{AsOf, JobContext, JobError};
+use super::{AsOf, JobContext, JobError, window};
 
 const WATERMARK: &str = "ingest";
 
@@ -77,15 +77,11 @@ async fn keep_changed(
     let Some(oldest) = points.iter().map(|point| point.at).min() else { return Ok(points) };
     let newest = points.iter().map(|point| point.at).max().unwrap_or(oldest);
     let until = newest + Span::from_micros(1);
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, oldest, until).await?;
-    drop(reader);
-    if live.is_empty() {
+    let range = Range::between(oldest, until);
+    let stored = window::points_between(ctx, &batch.name, range).await?;
+    if stored.is_empty() {
         return Ok(points);
     }
-    let range = Range::between(oldest, until);
-    let stored = ctx.history.read_points(&live, &range).await?;
     Ok(ctx.compute.run(move || series::changed(&stored, &points)).await?)
 }
 

@@ -18,6 +18,7 @@ mod score;
 mod sweep;
 mod train;
 mod verify;
+mod window;
 
 pub use compact::compact;
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};

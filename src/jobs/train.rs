@@ -7,11 +7,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::{metrics, models, runs, runs::Claim, segments},
+    catalog::{metrics, models, runs, runs::Claim},
     detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, SegmentKind, Series, Skipped,
-        TrainReport,
+        BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, Series, Skipped, TrainReport,
     },
     features,
     io::sha256_hex,
@@ -23,7 +22,7 @@ use super::{
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
-    verify,
+    verify, window,
 };
 
 /// Metrics fitted on each computing thread before their models are written: bounds the memory of a
@@ -70,14 +69,10 @@ async fn read_window(
     as_of: AsOf,
 ) -> Result<Vec<Series>, JobError> {
     let from = as_of.now - batch.train.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
     // Which are the newest shows only after the excluded periods are taken out.
     let newest = batch.train.exclude_periods.is_empty().then_some(batch.train.max_points);
     let range = Range { newest, ..Range::between(from, as_of.until) };
-    let all = ctx.history.read_points(&live, &range).await?;
+    let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
     Ok(kept.map(|series| learnable(series, batch)).collect())
