@@ -49,7 +49,7 @@ pub(super) async fn ingest(
         return Ok(report);
     }
     archive(ctx, claim, batch, frame, as_of).await?;
-    commit(ctx, claim, batch, fresh).await?;
+    commit(ctx, claim, batch, fresh, as_of).await?;
     Ok(report)
 }
 
@@ -109,9 +109,11 @@ async fn commit(
     claim: &Claim,
     batch: &BatchSpec,
     fresh: Vec<Point>,
+    as_of: AsOf,
 ) -> Result<(), JobError> {
     let seen = summarise(&fresh);
-    let newest = fresh.iter().map(|point| point.at).max();
+    // One metric stamped ahead must not make later reads pass over the others' rows.
+    let newest = fresh.iter().map(|point| point.at.min(as_of.now)).max();
     let key = layout::points_key(&batch.name, claim.run, claim.epoch);
     let segment = ctx.history.write_points(key, &batch.name, fresh).await?;
     let now = (ctx.clock)();
