@@ -90,7 +90,8 @@ async fn read_points(
 ) -> Result<Vec<Series>, JobError> {
     let from = as_of.now - batch.train.window.max(batch.score.window);
     let newest = Some(batch.score.max_points + CONTEXT);
-    let range = Range { newest, ..Range::between(from, as_of.until) };
+    let until = as_of.until_full(batch.features.resample);
+    let range = Range { newest, ..Range::between(from, until) };
     let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.score.exclude);
     Ok(all.into_iter().filter(|series| !excluded.matches(&series.metric)).collect())

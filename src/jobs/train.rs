@@ -71,7 +71,8 @@ async fn read_window(
     let from = as_of.now - batch.train.window;
     // Which are the newest shows only after the excluded periods are taken out.
     let newest = batch.train.exclude_periods.is_empty().then_some(batch.train.max_points);
-    let range = Range { newest, ..Range::between(from, as_of.until) };
+    let until = as_of.until_full(batch.features.resample);
+    let range = Range { newest, ..Range::between(from, until) };
     let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
