@@ -6,7 +6,7 @@ use polars::prelude::DataFrame;
 use crate::{
     catalog::{metrics, metrics::MetricSeen, runs, runs::Claim, segments, watermarks},
     domain::{BatchSpec, IngestReport, Point, Span},
-    io::{WriteMode, layout, parquet},
+    io::{StoreError, WriteMode, layout, parquet},
     series::{self, Range},
     sources::{self, Intake, IntakeRules, ReadContext},
 };
@@ -93,14 +93,17 @@ async fn archive(
     mut frame: DataFrame,
     as_of: AsOf,
 ) -> Result<(), JobError> {
-    let key = layout::raw_key(&batch.name, as_of.now, claim.run);
+    let key = layout::raw_key(&batch.name, as_of.now, claim.run, claim.epoch);
     let encode = move || parquet::encode(&mut frame, parquet::Compression::Zstd);
     let bytes = ctx.compute.run(encode).await?.map_err(|source| JobError::Encode {
         what: "the raw rows".into(),
         source: source.into(),
     })?;
-    // A repeated run of the same slot writes what it received then under the same key.
-    Ok(ctx.store.put(&key, bytes, WriteMode::Overwrite).await?)
+    match ctx.store.put(&key, bytes, WriteMode::CreateOnly).await {
+        // Every attempt has its own key: this one had written it.
+        Ok(()) | Err(StoreError::AlreadyExists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One object, then one transaction that makes it part of the history and moves the watermark.
