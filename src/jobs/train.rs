@@ -1,5 +1,6 @@
 //! Train: per metric, window → features → every detector → a verified model version. A metric that
-//! cannot be trained is an entry in the report; the others' new versions become current together.
+//! cannot be trained is an entry in the report; the others' new versions become current together,
+//! unless a training as of a later instant was there before.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::{metrics, models, runs, runs::Claim},
+    catalog::{metrics, models, runs, runs::Claim, watermarks},
     detect::{self, FitContext, Fitted},
     domain::{
         BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, Series, Skipped, TrainReport,
@@ -32,6 +33,8 @@ const FITS_PER_THREAD: usize = 8;
 const WRITES: usize = 8;
 /// Detectors draw from this; the same data give the same model.
 const SEED: u64 = 0x5eed;
+/// The newest instant models were trained as of.
+const WATERMARK: &str = "train/asof";
 
 pub(super) async fn train(
     ctx: &JobContext,
@@ -58,7 +61,8 @@ pub(super) async fn train(
     }
     report.trained = stored.len() as u64;
     report.rows = stored.iter().map(|stored| stored.row.rows).sum();
-    register(ctx, claim, &batch, &stored, &report.skipped).await?;
+    register(ctx, claim, &batch, Trained { as_of, stored: &stored, skipped: &report.skipped })
+        .await?;
     Ok(report)
 }
 
@@ -170,22 +174,42 @@ async fn store_chunk(ctx: &JobContext, fitted: Vec<Fit>) -> Result<Vec<Stored>, 
     stream::iter(writes).buffered(WRITES).try_collect().await
 }
 
-/// One transaction makes every new version current; a stale owner of the run changes nothing.
+/// What came of a training.
+struct Trained<'a> {
+    as_of: AsOf,
+    stored: &'a [Stored],
+    skipped: &'a [Skipped],
+}
+
+/// One transaction makes every new version current; a stale owner of the run changes nothing. A
+/// training as of the past is kept, but does not take the place of what has learnt from more.
 async fn register(
     ctx: &JobContext,
     claim: &Claim,
     batch: &BatchSpec,
-    stored: &[Stored],
-    skipped: &[Skipped],
+    trained: Trained<'_>,
 ) -> Result<(), JobError> {
+    let Trained { as_of, stored, skipped } = trained;
     let now = (ctx.clock)();
     let mut tx = ctx.catalog.begin().await?;
     runs::guard(&mut tx, claim, "register").await?;
+    let newest = watermarks::get(&mut tx, &batch.name, WATERMARK).await?;
+    let overtaken_by = newest.filter(|newest| as_of.now < *newest);
     for stored in stored {
-        models::register(&mut tx, &stored.row, claim.run).await?;
+        match overtaken_by {
+            None => models::register(&mut tx, &stored.row, claim.run).await?,
+            Some(_) => models::register_aside(&mut tx, &stored.row, claim.run).await?,
+        }
+    }
+    if !stored.is_empty() {
+        watermarks::set(&mut tx, &batch.name, WATERMARK, as_of.now).await?;
     }
     metrics::note_skips(&mut tx, &batch.name, skipped).await?;
     tx.commit().await?;
+    if let Some(newest) = overtaken_by {
+        let (batch, then) = (&batch.name, as_of.now);
+        tracing::warn!(%batch, "models trained as of {then} do not replace those as of {newest}");
+    }
     ctx.metrics.metrics_trained(&batch.name, stored.len() as u64);
     for skip in skipped {
         ctx.metrics.metric_skipped(&batch.name, claim.job, &skip.reason);
