@@ -80,8 +80,7 @@ fn judge(
         if newest <= from {
             continue;
         }
-        let own = batch.metrics.get(&metric).and_then(|spec| spec.alert.as_ref());
-        let own = own.map(Policy::compile).transpose()?;
+        let own = own_policy(batch, &metric)?;
         let policy = own.as_ref().unwrap_or(&usual);
         let scored: Vec<Scored> = points.into_iter().map(scored).collect();
         let who = (batch.name.clone(), metric.clone());
@@ -95,12 +94,19 @@ fn judge(
     Ok(found)
 }
 
+/// The policy of a metric that has its own settings.
+fn own_policy(batch: &BatchSpec, metric: &MetricName) -> Result<Option<Policy>, PolicyError> {
+    let own = batch.metrics.get(metric).and_then(|spec| spec.alert.as_ref());
+    own.map(Policy::compile).transpose()
+}
+
 fn scored(point: ScorePoint) -> Scored {
     let ScorePoint { at, value, score, band, model, .. } = point;
     Scored { at, value, score, band, model }
 }
 
 /// Silences within the score window; those known already have the same id and are not repeated.
+/// Of a metric that was never judged only those among its recent points count, as for scores.
 fn find_silences(
     batch: &BatchSpec,
     spec: &AbsenceSpec,
@@ -108,14 +114,20 @@ fn find_silences(
     now: Timestamp,
     past: &Past,
 ) -> Result<Vec<Alert>, PolicyError> {
+    let usual = Policy::compile(&batch.alert)?;
     let mut silences = Vec::new();
     for series in observed {
-        if !batch.alert_for(&series.metric).enabled {
+        let own = own_policy(batch, &series.metric)?;
+        let policy = own.as_ref().unwrap_or(&usual);
+        if !policy.spec.enabled || policy.excludes(&series.metric) {
             continue;
         }
         let who = (batch.name.clone(), series.metric.clone());
-        let judged = past.judged_until(&series.metric);
-        let from = if judged == Timestamp::MIN { judged } else { judged - spec.after };
+        let oldest_recent = series.len().saturating_sub(policy.spec.recent.max(1));
+        let from = match past.judged.get(series.metric.as_str()) {
+            Some(judged) => *judged - spec.after,
+            None => series.at.get(oldest_recent).copied().unwrap_or(Timestamp::MIN),
+        };
         silences.extend(alerting::absences(&who, spec, &series.at, from, now));
     }
     Ok(silences)
