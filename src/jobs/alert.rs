@@ -77,16 +77,19 @@ fn judge(
     for (metric, points) in scores {
         let Some(newest) = points.last().map(|point| point.at) else { continue };
         let from = past.judged_until(&metric);
-        if newest <= from {
+        // As of the past: what was looked at then was judged.
+        if newest < from {
             continue;
         }
         let own = own_policy(batch, &metric)?;
         let policy = own.as_ref().unwrap_or(&usual);
         let scored: Vec<Scored> = points.into_iter().map(scored).collect();
         let who = (batch.name.clone(), metric.clone());
-        let decision = alerting::decide(&who, policy, &scored, from, &past.of(&metric));
-        found.alerts.extend(decision.alerts);
-        for (reason, n_points) in decision.suppressed {
+        let decide = |from| alerting::decide(&who, policy, &scored, from, &past.of(&metric));
+        // A row may come after a newer one was judged. What was judged is judged again with it:
+        // an alert known already has the same id, and only new points are counted.
+        found.alerts.extend(decide(from - batch.source.lateness).alerts);
+        for (reason, n_points) in decide(from).suppressed {
             *found.suppressed.entry(reason).or_default() += n_points;
         }
         found.judged.push((metric, newest));
