@@ -16,6 +16,8 @@ mod names;
 mod retention;
 mod score;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod train;
 mod verify;
 mod window;
