@@ -92,6 +92,34 @@ pub async fn register(
     model: &ModelRow,
     run: RunId,
 ) -> Result<(), CatalogError> {
+    record(conn, model, run).await?;
+    point_to(conn, &model.batch, &model.metric, &model.version).await
+}
+
+/// Records a verified version; it becomes the one that scores only where there is none.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn register_aside(
+    conn: &mut Connection,
+    model: &ModelRow,
+    run: RunId,
+) -> Result<(), CatalogError> {
+    record(conn, model, run).await?;
+    sqlx::query(
+        "INSERT INTO model_pointers (batch, metric, version, previous) VALUES (?1, ?2, ?3, NULL)
+         ON CONFLICT (batch, metric) DO NOTHING",
+    )
+    .bind(&model.batch)
+    .bind(&model.metric)
+    .bind(&model.version)
+    .execute(conn)
+    .await
+    .doing("make a first model current")
+    .map(drop)
+}
+
+async fn record(conn: &mut Connection, model: &ModelRow, run: RunId) -> Result<(), CatalogError> {
     let detectors = serde_json::to_string(&model.detectors).doing("write a model's detectors")?;
     sqlx::query(
         "INSERT INTO models (batch, metric, version, model_key, metadata_key, sha256, size,
@@ -114,10 +142,10 @@ pub async fn register(
     .bind(count(model.rows))
     .bind(detectors)
     .bind(run)
-    .execute(&mut *conn)
+    .execute(conn)
     .await
-    .doing("record a model")?;
-    point_to(conn, &model.batch, &model.metric, &model.version).await
+    .doing("record a model")
+    .map(drop)
 }
 
 async fn point_to(

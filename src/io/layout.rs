@@ -70,10 +70,10 @@ pub fn metadata_key(batch: &BatchName, metric: &MetricName, version: &ModelVersi
     Key::from_parts(format!("{}/metadata_{version}.json", model_prefix(batch, metric)))
 }
 
-/// What an ingest received, by the day it arrived.
-pub fn raw_key(batch: &BatchName, at: Timestamp, run: RunId) -> Key {
+/// What an attempt of an ingest received, by the day it arrived.
+pub fn raw_key(batch: &BatchName, at: Timestamp, run: RunId, epoch: i64) -> Key {
     let day = at.to_utc().format("%Y-%m-%d");
-    Key::from_parts(format!("{}/{day}/run-{run}.parquet", raw_prefix(batch)))
+    Key::from_parts(format!("{}/{day}/run-{run}-{epoch}.parquet", raw_prefix(batch)))
 }
 
 /// Where everything lies that a batch's ingests received.
@@ -183,7 +183,7 @@ mod tests {
                 metadata_key(&batch, &metric, &version),
                 "models/shop/..%2Fx/metadata_20260102T030405678Z.json",
             ),
-            (raw_key(&batch, at, RunId(7)), "data/raw/shop/2026-01-02/run-7.parquet"),
+            (raw_key(&batch, at, RunId(7), 2), "data/raw/shop/2026-01-02/run-7-2.parquet"),
             (points_key(&batch, RunId(7), 2), "data/processed/shop/points/run-7-2.parquet"),
             (scores_key(&batch, RunId(7), 2), "data/processed/shop/scores/run-7-2.parquet"),
             (batch_config_key(&batch, "abc"), "config/metric_batches/shop/abc.toml"),

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alerting::{self, PastAlerts, Policy, PolicyError, Scored},
-    catalog::{alerts, outbox, runs, runs::Claim, segments, watermarks},
+    catalog::{alerts, outbox, runs, runs::Claim, watermarks},
     domain::{
         AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ScorePoint,
-        SegmentKind, Series, Timestamp,
+        Series, Timestamp,
     },
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, Notify};
+use super::{AsOf, JobContext, JobError, Notify, window};
 
 pub(super) async fn alert(
     ctx: &JobContext,
@@ -26,9 +26,13 @@ pub(super) async fn alert(
     let last_fired = alerts::last_fired(&mut reader, &batch.name, AlertKind::Anomaly).await?;
     drop(reader);
     let past = Past { judged, last_fired };
-    let scores = read_scores(ctx, batch, as_of).await?;
+    let range = Range::between(as_of.now - batch.score.window, as_of.until);
+    let scores = window::scores_between(ctx, &batch.name, range.clone()).await?;
     let silences = match &batch.absence {
-        Some(spec) => find_silences(ctx, batch, spec, as_of, &past).await?,
+        Some(spec) => {
+            let observed = window::points_between(ctx, &batch.name, range).await?;
+            find_silences(batch, spec, &observed, as_of.now, &past)?
+        }
         None => Vec::new(),
     };
     let spec = Arc::new(batch.clone());
@@ -73,17 +77,19 @@ fn judge(
     for (metric, points) in scores {
         let Some(newest) = points.last().map(|point| point.at) else { continue };
         let from = past.judged_until(&metric);
-        if newest <= from {
+        // As of the past: what was looked at then was judged.
+        if newest < from {
             continue;
         }
-        let own = batch.metrics.get(&metric).and_then(|spec| spec.alert.as_ref());
-        let own = own.map(Policy::compile).transpose()?;
+        let own = own_policy(batch, &metric)?;
         let policy = own.as_ref().unwrap_or(&usual);
         let scored: Vec<Scored> = points.into_iter().map(scored).collect();
         let who = (batch.name.clone(), metric.clone());
-        let decision = alerting::decide(&who, policy, &scored, from, &past.of(&metric));
-        found.alerts.extend(decision.alerts);
-        for (reason, n_points) in decision.suppressed {
+        let decide = |from| alerting::decide(&who, policy, &scored, from, &past.of(&metric));
+        // A row may come after a newer one was judged. What was judged is judged again with it:
+        // an alert known already has the same id, and only new points are counted.
+        found.alerts.extend(decide(from - batch.source.lateness).alerts);
+        for (reason, n_points) in decide(from).suppressed {
             *found.suppressed.entry(reason).or_default() += n_points;
         }
         found.judged.push((metric, newest));
@@ -91,49 +97,41 @@ fn judge(
     Ok(found)
 }
 
+/// The policy of a metric that has its own settings.
+fn own_policy(batch: &BatchSpec, metric: &MetricName) -> Result<Option<Policy>, PolicyError> {
+    let own = batch.metrics.get(metric).and_then(|spec| spec.alert.as_ref());
+    own.map(Policy::compile).transpose()
+}
+
 fn scored(point: ScorePoint) -> Scored {
     let ScorePoint { at, value, score, band, model, .. } = point;
     Scored { at, value, score, band, model }
 }
 
-async fn read_scores(
-    ctx: &JobContext,
-    batch: &BatchSpec,
-    as_of: AsOf,
-) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
-    let from = as_of.now - batch.score.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Scores;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
-    let range = Range::between(from, as_of.until);
-    Ok(ctx.history.read_scores(&live, &range).await?)
-}
-
 /// Silences within the score window; those known already have the same id and are not repeated.
-async fn find_silences(
-    ctx: &JobContext,
+/// Of a metric that was never judged only those among its recent points count, as for scores.
+fn find_silences(
     batch: &BatchSpec,
     spec: &AbsenceSpec,
-    as_of: AsOf,
+    observed: &[Series],
+    now: Timestamp,
     past: &Past,
-) -> Result<Vec<Alert>, JobError> {
-    let from = as_of.now - batch.score.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
-    let range = Range::between(from, as_of.until);
-    let observed: Vec<Series> = ctx.history.read_points(&live, &range).await?;
+) -> Result<Vec<Alert>, PolicyError> {
+    let usual = Policy::compile(&batch.alert)?;
     let mut silences = Vec::new();
     for series in observed {
-        if !batch.alert_for(&series.metric).enabled {
+        let own = own_policy(batch, &series.metric)?;
+        let policy = own.as_ref().unwrap_or(&usual);
+        if !policy.spec.enabled || policy.excludes(&series.metric) {
             continue;
         }
         let who = (batch.name.clone(), series.metric.clone());
-        let judged = past.judged_until(&series.metric);
-        let from = if judged == Timestamp::MIN { judged } else { judged - spec.after };
-        silences.extend(alerting::absences(&who, spec, &series.at, from, as_of.now));
+        let oldest_recent = series.len().saturating_sub(policy.spec.recent.max(1));
+        let from = match past.judged.get(series.metric.as_str()) {
+            Some(judged) => *judged - spec.after,
+            None => series.at.get(oldest_recent).copied().unwrap_or(Timestamp::MIN),
+        };
+        silences.extend(alerting::absences(&who, spec, &series.at, from, now));
     }
     Ok(silences)
 }

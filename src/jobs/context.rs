@@ -84,6 +84,12 @@ impl AsOf {
         Self { since, ..Self::exactly(now) }
     }
 
+    /// Observations from here on are not looked at where they are put into buckets: the bucket
+    /// that holds "now" is still filling, and half of it would be taken for all of it.
+    pub fn until_full(&self, bucket: Option<Span>) -> Timestamp {
+        bucket.map_or(self.until, |bucket| self.now.floor(bucket))
+    }
+
     /// The newest observation a run at that instant may count as read, of what is read by now.
     pub fn read_until(&self, watermark: Option<Timestamp>) -> Option<Timestamp> {
         let watermark = watermark?;

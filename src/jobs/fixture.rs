@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
 
-use super::{JobContext, Progress, VersionClock};
+use super::{AsOf, JobContext, JobError, Progress, VersionClock};
 use crate::{
-    catalog::Catalog,
+    catalog::{
+        Catalog,
+        runs::{self, Lease, NewRun, RunCause},
+    },
     compute::Compute,
     config::{self, Environment},
-    domain::{BatchSpec, Timestamp},
+    domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
     io::{Store, parquet::Compression},
     series::History,
     telemetry::Metrics,
@@ -19,8 +22,40 @@ use crate::{
 pub(super) struct Fixture {
     pub(super) ctx: JobContext,
     pub(super) batch: BatchSpec,
-    /// Holds the catalog's file.
-    _dir: TempDir,
+    /// Holds the catalog's file and the source's.
+    dir: TempDir,
+}
+
+impl Fixture {
+    /// What the source gives from now on: metric, time and value of each row.
+    pub(super) fn source(&self, rows: &[(&str, Timestamp, f64)]) {
+        let lines = rows.iter().map(|(metric, at, value)| format!("{metric},{at},{value}\n"));
+        let text = format!("metric,timestamp,value\n{}", lines.collect::<String>());
+        std::fs::write(self.dir.path().join("a.csv"), text).unwrap();
+    }
+
+    /// Runs a job as the program does, as a new attempt where the slot was run before.
+    pub(super) async fn run(&self, job: JobKind, as_of: AsOf) -> Result<RunReport, JobError> {
+        let now = (self.ctx.clock)();
+        let new = NewRun {
+            batch: self.batch.name.clone(),
+            job,
+            slot: as_of.now,
+            cause: RunCause::Manual,
+            due: now,
+            config_hash: self.batch.config_hash.clone(),
+        };
+        let mut tx = self.ctx.catalog.begin().await?;
+        let run = runs::materialise_again(&mut tx, &new, now).await?;
+        let lease = Lease { worker: "test", length: Span::hours(1) };
+        let claim = runs::claim_one(&mut tx, run, now, lease).await?.unwrap();
+        tx.commit().await?;
+        let report = super::run(&self.ctx, &claim, &self.batch, as_of).await?;
+        let mut tx = self.ctx.catalog.begin().await?;
+        runs::succeed(&mut tx, &claim, &report, now).await?;
+        tx.commit().await?;
+        Ok(report)
+    }
 }
 
 /// Opens one; its clock stands still.
@@ -47,5 +82,5 @@ pub(super) async fn open() -> Fixture {
         notify: super::Notify::Queue,
     };
     let batch = project.batches.into_iter().next().unwrap();
-    Fixture { ctx, batch, _dir: dir }
+    Fixture { ctx, batch, dir }
 }

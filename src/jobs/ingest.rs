@@ -5,13 +5,13 @@ use polars::prelude::DataFrame;
 
 use crate::{
     catalog::{metrics, metrics::MetricSeen, runs, runs::Claim, segments, watermarks},
-    domain::{BatchSpec, IngestReport, Point, SegmentKind, Span},
-    io::{WriteMode, layout, parquet},
+    domain::{BatchSpec, IngestReport, Point, Span},
+    io::{StoreError, WriteMode, layout, parquet},
     series::{self, Range},
     sources::{self, Intake, IntakeRules, ReadContext},
 };
 
-use super::{AsOf, JobContext, JobError};
+use super::{AsOf, JobContext, JobError, window};
 
 const WATERMARK: &str = "ingest";
 
@@ -49,7 +49,7 @@ pub(super) async fn ingest(
         return Ok(report);
     }
     archive(ctx, claim, batch, frame, as_of).await?;
-    commit(ctx, claim, batch, fresh).await?;
+    commit(ctx, claim, batch, fresh, as_of).await?;
     Ok(report)
 }
 
@@ -77,15 +77,11 @@ async fn keep_changed(
     let Some(oldest) = points.iter().map(|point| point.at).min() else { return Ok(points) };
     let newest = points.iter().map(|point| point.at).max().unwrap_or(oldest);
     let until = newest + Span::from_micros(1);
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, oldest, until).await?;
-    drop(reader);
-    if live.is_empty() {
+    let range = Range::between(oldest, until);
+    let stored = window::points_between(ctx, &batch.name, range).await?;
+    if stored.is_empty() {
         return Ok(points);
     }
-    let range = Range::between(oldest, until);
-    let stored = ctx.history.read_points(&live, &range).await?;
     Ok(ctx.compute.run(move || series::changed(&stored, &points)).await?)
 }
 
@@ -97,14 +93,17 @@ async fn archive(
     mut frame: DataFrame,
     as_of: AsOf,
 ) -> Result<(), JobError> {
-    let key = layout::raw_key(&batch.name, as_of.now, claim.run);
+    let key = layout::raw_key(&batch.name, as_of.now, claim.run, claim.epoch);
     let encode = move || parquet::encode(&mut frame, parquet::Compression::Zstd);
     let bytes = ctx.compute.run(encode).await?.map_err(|source| JobError::Encode {
         what: "the raw rows".into(),
         source: source.into(),
     })?;
-    // A repeated run of the same slot writes what it received then under the same key.
-    Ok(ctx.store.put(&key, bytes, WriteMode::Overwrite).await?)
+    match ctx.store.put(&key, bytes, WriteMode::CreateOnly).await {
+        // Every attempt has its own key: this one had written it.
+        Ok(()) | Err(StoreError::AlreadyExists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One object, then one transaction that makes it part of the history and moves the watermark.
@@ -113,9 +112,11 @@ async fn commit(
     claim: &Claim,
     batch: &BatchSpec,
     fresh: Vec<Point>,
+    as_of: AsOf,
 ) -> Result<(), JobError> {
     let seen = summarise(&fresh);
-    let newest = fresh.iter().map(|point| point.at).max();
+    // One metric stamped ahead must not make later reads pass over the others' rows.
+    let newest = fresh.iter().map(|point| point.at.min(as_of.now)).max();
     let key = layout::points_key(&batch.name, claim.run, claim.epoch);
     let segment = ctx.history.write_points(key, &batch.name, fresh).await?;
     let now = (ctx.clock)();

@@ -16,8 +16,11 @@ mod names;
 mod retention;
 mod score;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod train;
 mod verify;
+mod window;
 
 pub use compact::compact;
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};

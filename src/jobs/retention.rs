@@ -107,7 +107,7 @@ mod tests {
             };
             let mut tx = ctx.catalog.begin().await.unwrap();
             let run = runs::materialise(&mut tx, &new, at).await.unwrap().unwrap();
-            let raw = layout::raw_key(&batch.name, at, run);
+            let raw = layout::raw_key(&batch.name, at, run, 1);
             let mode = crate::io::WriteMode::CreateOnly;
             ctx.store.put(&raw, bytes::Bytes::from_static(b"x"), mode).await.unwrap();
             let point = Point { metric: MetricName::parse("m").unwrap(), at, value: n as f64 };

@@ -1,20 +1,14 @@
 //! Score: the newest points that have no score by the current model, or whose value has changed
 //! since. A metric whose current model is damaged is scored by the version before.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 
 use crate::{
     catalog::{metrics, models, runs, runs::Claim, segments},
-    domain::{
-        BatchSpec, MetricName, NoScore, ScorePoint, ScoreReport, SegmentKind, Series, Skipped,
-        Timestamp,
-    },
+    domain::{BatchSpec, MetricName, NoScore, ScorePoint, ScoreReport, Series, Skipped, Timestamp},
     series::Range,
 };
 
@@ -23,7 +17,7 @@ use super::{
     model_file::Model,
     model_store::{self, Loaded},
     names::NameFilter,
-    verify,
+    verify, window,
 };
 
 /// Points in front of the scored ones, for features and detectors that look back.
@@ -40,7 +34,9 @@ pub(super) async fn score(
     as_of: AsOf,
 ) -> Result<ScoreReport, JobError> {
     let series = read_points(ctx, batch, as_of).await?;
-    let known = Arc::new(read_scores(ctx, batch, as_of).await?);
+    let from = as_of.now - batch.score.window;
+    let range = Range::between(from, as_of.until);
+    let known = Arc::new(window::scores_between(ctx, &batch.name, range).await?);
     let mut reader = ctx.catalog.reader().await?;
     let currents = models::currents(&mut reader, &batch.name).await?;
     drop(reader);
@@ -66,7 +62,6 @@ pub(super) async fn score(
         let n_metrics = chunk.len() as u64;
         let loaded = load_chunk(ctx, &batch, chunk, &mut report).await?;
         let (batch, known) = (Arc::clone(&batch), Arc::clone(&known));
-        let from = as_of.now - batch.score.window;
         let compute = move || {
             let one = |(series, model): &(Series, Model)| {
                 let known = known.get(&series.metric).map_or(&[][..], Vec::as_slice);
@@ -94,29 +89,12 @@ async fn read_points(
     as_of: AsOf,
 ) -> Result<Vec<Series>, JobError> {
     let from = as_of.now - batch.train.window.max(batch.score.window);
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
     let newest = Some(batch.score.max_points + CONTEXT);
-    let range = Range { newest, ..Range::between(from, as_of.until) };
-    let all = ctx.history.read_points(&live, &range).await?;
+    let until = as_of.until_full(batch.features.resample);
+    let range = Range { newest, ..Range::between(from, until) };
+    let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.score.exclude);
     Ok(all.into_iter().filter(|series| !excluded.matches(&series.metric)).collect())
-}
-
-async fn read_scores(
-    ctx: &JobContext,
-    batch: &BatchSpec,
-    as_of: AsOf,
-) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
-    let from = as_of.now - batch.score.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Scores;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
-    let range = Range::between(from, as_of.until);
-    Ok(ctx.history.read_scores(&live, &range).await?)
 }
 
 async fn load_chunk(

@@ -1,5 +1,6 @@
 //! Train: per metric, window → features → every detector → a verified model version. A metric that
-//! cannot be trained is an entry in the report; the others' new versions become current together.
+//! cannot be trained is an entry in the report; the others' new versions become current together,
+//! unless a training as of a later instant was there before.
 
 use std::sync::Arc;
 
@@ -7,11 +8,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::{metrics, models, runs, runs::Claim, segments},
+    catalog::{metrics, models, runs, runs::Claim, watermarks},
     detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, SegmentKind, Series, Skipped,
-        TrainReport,
+        BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, Series, Skipped, TrainReport,
     },
     features,
     io::sha256_hex,
@@ -23,7 +23,7 @@ use super::{
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
-    verify,
+    verify, window,
 };
 
 /// Metrics fitted on each computing thread before their models are written: bounds the memory of a
@@ -33,6 +33,8 @@ const FITS_PER_THREAD: usize = 8;
 const WRITES: usize = 8;
 /// Detectors draw from this; the same data give the same model.
 const SEED: u64 = 0x5eed;
+/// The newest instant models were trained as of.
+const WATERMARK: &str = "train/asof";
 
 pub(super) async fn train(
     ctx: &JobContext,
@@ -59,7 +61,8 @@ pub(super) async fn train(
     }
     report.trained = stored.len() as u64;
     report.rows = stored.iter().map(|stored| stored.row.rows).sum();
-    register(ctx, claim, &batch, &stored, &report.skipped).await?;
+    register(ctx, claim, &batch, Trained { as_of, stored: &stored, skipped: &report.skipped })
+        .await?;
     Ok(report)
 }
 
@@ -70,14 +73,11 @@ async fn read_window(
     as_of: AsOf,
 ) -> Result<Vec<Series>, JobError> {
     let from = as_of.now - batch.train.window;
-    let mut reader = ctx.catalog.reader().await?;
-    let kind = SegmentKind::Points;
-    let live = segments::live(&mut reader, &batch.name, kind, from, as_of.until).await?;
-    drop(reader);
     // Which are the newest shows only after the excluded periods are taken out.
     let newest = batch.train.exclude_periods.is_empty().then_some(batch.train.max_points);
-    let range = Range { newest, ..Range::between(from, as_of.until) };
-    let all = ctx.history.read_points(&live, &range).await?;
+    let until = as_of.until_full(batch.features.resample);
+    let range = Range { newest, ..Range::between(from, until) };
+    let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
     Ok(kept.map(|series| learnable(series, batch)).collect())
@@ -174,22 +174,42 @@ async fn store_chunk(ctx: &JobContext, fitted: Vec<Fit>) -> Result<Vec<Stored>, 
     stream::iter(writes).buffered(WRITES).try_collect().await
 }
 
-/// One transaction makes every new version current; a stale owner of the run changes nothing.
+/// What came of a training.
+struct Trained<'a> {
+    as_of: AsOf,
+    stored: &'a [Stored],
+    skipped: &'a [Skipped],
+}
+
+/// One transaction makes every new version current; a stale owner of the run changes nothing. A
+/// training as of the past is kept, but does not take the place of what has learnt from more.
 async fn register(
     ctx: &JobContext,
     claim: &Claim,
     batch: &BatchSpec,
-    stored: &[Stored],
-    skipped: &[Skipped],
+    trained: Trained<'_>,
 ) -> Result<(), JobError> {
+    let Trained { as_of, stored, skipped } = trained;
     let now = (ctx.clock)();
     let mut tx = ctx.catalog.begin().await?;
     runs::guard(&mut tx, claim, "register").await?;
+    let newest = watermarks::get(&mut tx, &batch.name, WATERMARK).await?;
+    let overtaken_by = newest.filter(|newest| as_of.now < *newest);
     for stored in stored {
-        models::register(&mut tx, &stored.row, claim.run).await?;
+        match overtaken_by {
+            None => models::register(&mut tx, &stored.row, claim.run).await?,
+            Some(_) => models::register_aside(&mut tx, &stored.row, claim.run).await?,
+        }
+    }
+    if !stored.is_empty() {
+        watermarks::set(&mut tx, &batch.name, WATERMARK, as_of.now).await?;
     }
     metrics::note_skips(&mut tx, &batch.name, skipped).await?;
     tx.commit().await?;
+    if let Some(newest) = overtaken_by {
+        let (batch, then) = (&batch.name, as_of.now);
+        tracing::warn!(%batch, "models trained as of {then} do not replace those as of {newest}");
+    }
     ctx.metrics.metrics_trained(&batch.name, stored.len() as u64);
     for skip in skipped {
         ctx.metrics.metric_skipped(&batch.name, claim.job, &skip.reason);

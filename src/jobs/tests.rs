@@ -1,0 +1,181 @@
+//! The jobs one after the other: what one run leaves must not mislead the next.
+
+use std::collections::BTreeMap;
+
+use super::{
+    AsOf,
+    fixture::{self, Fixture},
+    window,
+};
+use crate::{
+    catalog::{alerts, models, watermarks},
+    domain::{
+        AbsenceSpec, AlertReport, JobKind, ModelVersion, RunReport, ScorePoint, Snooze, Span,
+        Timestamp,
+    },
+    io::layout,
+    series::Range,
+};
+
+type Row = (&'static str, Timestamp, f64);
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-05-31T12:00:00Z").unwrap()
+}
+
+fn minutes(n: i64) -> Span {
+    Span::secs(60 * n)
+}
+
+/// So many rows of `orders` a minute apart, the last one at `end`.
+fn orders(n: i64, end: Timestamp) -> Vec<Row> {
+    (0..n).rev().map(|ago| ("orders", end - minutes(ago), 100.0 + (ago * 7 % 11) as f64)).collect()
+}
+
+async fn run_all(fixture: &Fixture, jobs: &[JobKind], as_of: AsOf) {
+    for job in jobs {
+        fixture.run(*job, as_of).await.unwrap();
+    }
+}
+
+async fn judge(fixture: &Fixture, as_of: AsOf) -> AlertReport {
+    match fixture.run(JobKind::Alert, as_of).await.unwrap() {
+        RunReport::Alert(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn scores(fixture: &Fixture) -> BTreeMap<Timestamp, ScorePoint> {
+    let all = Range::between(Timestamp::MIN, Timestamp::MAX);
+    let found = window::scores_between(&fixture.ctx, &fixture.batch.name, all).await.unwrap();
+    found.into_values().flatten().map(|score| (score.at, score)).collect()
+}
+
+/// Metric and time of every alert, sorted.
+async fn alerts(fixture: &Fixture) -> Vec<(String, Timestamp)> {
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let filter = alerts::AlertFilter { limit: u32::MAX, ..alerts::AlertFilter::default() };
+    let rows = alerts::list(&mut reader, &filter).await.unwrap();
+    let mut found: Vec<_> =
+        rows.into_iter().map(|row| (row.alert.metric.to_string(), row.alert.at)).collect();
+    found.sort();
+    found
+}
+
+async fn current(fixture: &Fixture) -> ModelVersion {
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let rows = models::currents(&mut reader, &fixture.batch.name).await.unwrap();
+    rows[0].version.clone()
+}
+
+#[tokio::test]
+async fn a_row_stamped_ahead_does_not_make_ingest_pass_over_the_others() {
+    let fixture = fixture::open().await;
+    fixture
+        .source(&[("ahead", noon() + Span::hours(20), 1.0), ("usual", noon() - minutes(1), 1.0)]);
+    fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let read = watermarks::get(&mut reader, &fixture.batch.name, "ingest").await.unwrap();
+    assert_eq!(read, Some(noon()), "later rows of `usual` are still asked for");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_still_filling_is_neither_learnt_from_nor_scored() {
+    let mut fixture = fixture::open().await;
+    let hour = Span::hours(1);
+    fixture.batch.features.resample = Some(hour);
+    let half_past = noon() + minutes(30);
+    fixture.source(&orders(60 * 200, half_past));
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Train, JobKind::Score], AsOf::live(half_past))
+        .await;
+    assert_eq!(scores(&fixture).await.keys().last(), Some(&(noon() - hour)));
+    let key = layout::metadata_key(
+        &fixture.batch.name,
+        &crate::domain::MetricName::parse("orders").unwrap(),
+        &current(&fixture).await,
+    );
+    let card: crate::domain::ModelCard =
+        crate::io::json::decode(&fixture.ctx.store.get(&key).await.unwrap()).unwrap();
+    assert_eq!(card.trained_to, noon() - minutes(1));
+
+    fixture.source(&orders(60 * 200, noon() + hour));
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Score], AsOf::live(noon() + hour)).await;
+    assert_eq!(scores(&fixture).await.keys().last(), Some(&noon()), "it is full now");
+}
+
+#[tokio::test]
+async fn another_attempt_keeps_what_the_one_before_received() {
+    let fixture = fixture::open().await;
+    for value in [1.0, 2.0] {
+        fixture.source(&[("orders", noon(), value)]);
+        fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();
+    }
+    let raw = fixture.ctx.store.keys(&layout::raw_prefix(&fixture.batch.name)).await.unwrap();
+    assert_eq!(raw.len(), 2, "{raw:?}");
+}
+
+#[tokio::test]
+async fn training_as_of_the_past_leaves_the_newer_model_in_use() {
+    let fixture = fixture::open().await;
+    fixture.source(&orders(600, noon()));
+    let then = AsOf::exactly(noon() - Span::hours(2));
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Train], AsOf::live(noon())).await;
+    let newer = current(&fixture).await;
+    fixture.run(JobKind::Train, then).await.unwrap();
+    assert_eq!(current(&fixture).await, newer);
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let all = models::list(&mut reader, &fixture.batch.name).await.unwrap();
+    assert_eq!(all.len(), 2, "the older training is kept");
+    drop(reader);
+    fixture.run(JobKind::Train, AsOf::live(noon() + minutes(1))).await.unwrap();
+    assert_ne!(current(&fixture).await, newer);
+}
+
+#[tokio::test]
+async fn a_metric_without_a_model_gets_one_from_training_as_of_the_past() {
+    let fixture = fixture::open().await;
+    fixture.source(&orders(600, noon()));
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Train], AsOf::live(noon())).await;
+    let others = orders(600, noon()).into_iter().map(|(_, at, value)| ("late", at, value));
+    fixture.source(&others.collect::<Vec<_>>());
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Train], AsOf::exactly(noon() - minutes(1))).await;
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let rows = models::currents(&mut reader, &fixture.batch.name).await.unwrap();
+    assert_eq!(rows.len(), 2);
+}
+
+#[tokio::test]
+async fn only_recent_silences_of_a_metric_never_judged_are_told_and_none_of_an_excluded_one() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.absence = Some(AbsenceSpec { after: Span::hours(1) });
+    fixture.batch.alert.exclude = vec!["test_*".into()];
+    fixture.batch.alert.recent = 2;
+    let hours_ago = [30, 20, 10, 5];
+    let at = |metric| hours_ago.map(|n| (metric, noon() - Span::hours(n), 1.0));
+    fixture.source(&[at("orders"), at("test_orders")].concat());
+    fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();
+    judge(&fixture, AsOf::live(noon())).await;
+    let told = [10, 5].map(|n| ("orders".to_owned(), noon() - Span::hours(n)));
+    assert_eq!(alerts(&fixture).await, told);
+}
+
+#[tokio::test]
+async fn a_row_that_comes_after_a_newer_one_was_judged_is_judged_once() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.alert.recent = 30;
+    fixture.batch.alert.snooze = Snooze::Time(Span::ZERO);
+    let late = noon() - minutes(5);
+    let mut rows = orders(600, noon());
+    rows.retain(|(_, at, _)| *at != late);
+    fixture.source(&rows);
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Train, JobKind::Score], AsOf::live(noon())).await;
+    assert_eq!(judge(&fixture, AsOf::live(noon())).await, AlertReport::default());
+
+    let soon = AsOf::live(noon() + minutes(1));
+    rows.push(("orders", late, 1e4));
+    fixture.source(&rows);
+    run_all(&fixture, &[JobKind::Ingest, JobKind::Score], soon).await;
+    assert_eq!(judge(&fixture, soon).await.raised, 1);
+    assert_eq!(alerts(&fixture).await, [("orders".to_owned(), late)]);
+    assert_eq!(judge(&fixture, soon).await, AlertReport::default(), "nothing is counted twice");
+}

@@ -1,0 +1,41 @@
+//! What a batch's history holds of a stretch of time, as the jobs read it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::segments,
+    domain::{BatchName, MetricName, ScorePoint, Segment, SegmentKind, Series},
+    series::Range,
+};
+
+use super::{JobContext, JobError};
+
+/// Points of a batch by metric; a metric without any in the range is left out.
+pub(super) async fn points_between(
+    ctx: &JobContext,
+    batch: &BatchName,
+    range: Range,
+) -> Result<Vec<Series>, JobError> {
+    let live = live(ctx, batch, SegmentKind::Points, &range).await?;
+    Ok(ctx.history.read_points(&live, &range).await?)
+}
+
+/// Scores of a batch by metric, in time order.
+pub(super) async fn scores_between(
+    ctx: &JobContext,
+    batch: &BatchName,
+    range: Range,
+) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
+    let live = live(ctx, batch, SegmentKind::Scores, &range).await?;
+    Ok(ctx.history.read_scores(&live, &range).await?)
+}
+
+async fn live(
+    ctx: &JobContext,
+    batch: &BatchName,
+    kind: SegmentKind,
+    range: &Range,
+) -> Result<Vec<Segment>, JobError> {
+    let mut reader = ctx.catalog.reader().await?;
+    Ok(segments::live(&mut reader, batch, kind, range.from, range.to).await?)
+}
