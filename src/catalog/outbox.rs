@@ -67,6 +67,25 @@ pub struct Refusal {
     pub error: String,
 }
 
+/// Which deliveries are to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Taking<'a> {
+    /// The present.
+    pub now: Timestamp,
+    /// What was tried before has to be due by then; only what was never tried may be due later. A
+    /// drain so never takes a delivery twice.
+    pub began: Timestamp,
+    /// Channels that are left alone.
+    pub busy: &'a [&'a str],
+}
+
+impl Taking<'_> {
+    /// Whatever is due.
+    pub const fn at(now: Timestamp) -> Self {
+        Self { now, began: now, busy: &[] }
+    }
+}
+
 /// Puts an alert in the outbox of a channel; `false` when it is there already.
 ///
 /// # Errors
@@ -98,20 +117,24 @@ pub async fn enqueue(
 /// [`CatalogError::Query`].
 pub async fn due(
     conn: &mut Connection,
-    now: Timestamp,
+    taking: &Taking<'_>,
     limit: u32,
 ) -> Result<Vec<Delivery>, CatalogError> {
     let mut taken: Vec<Delivery> = sqlx::query_as(
         "UPDATE outbox SET state = 'sending', lease_until = ?2, epoch = epoch + 1
          WHERE (alert, channel) IN (
              SELECT alert, channel FROM outbox
-             WHERE (state = 'pending' AND next_at <= ?1) OR (state = 'sending' AND lease_until <= ?1)
+             WHERE ((state = 'pending' AND next_at <= ?1 AND (next_at <= ?4 OR epoch = 0))
+                    OR (state = 'sending' AND lease_until <= ?4))
+               AND channel NOT IN (SELECT value FROM json_each(?5))
              ORDER BY next_at, alert, channel LIMIT ?3)
          RETURNING alert, channel, attempts, idem_key, first_at, epoch",
     )
-    .bind(now)
-    .bind(now + SENDING_LEASE)
+    .bind(taking.now)
+    .bind(taking.now + SENDING_LEASE)
     .bind(limit)
+    .bind(taking.began)
+    .bind(serde_json::json!(taking.busy).to_string())
     .fetch_all(conn)
     .await
     .doing("take due deliveries")?;
@@ -252,6 +275,54 @@ pub async fn void_leases(conn: &mut Connection, now: Timestamp) -> Result<u64, C
     .await
     .doing("take deliveries back from senders that are gone")?;
     Ok(voided.rows_affected())
+}
+
+/// A delivery that was given up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeadLetter {
+    /// Which alert.
+    pub alert_id: AlertId,
+    /// To which channel.
+    pub channel: String,
+    /// Attempts made.
+    pub attempts: u32,
+    /// The channel's last status code, where it has one.
+    pub status: Option<u16>,
+    /// What went wrong at last.
+    pub error: Option<String>,
+    /// When it was given up.
+    pub ended_at: Timestamp,
+}
+
+impl FromRow<'_, SqliteRow> for DeadLetter {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            alert_id: row.try_get("alert")?,
+            channel: row.try_get("channel")?,
+            attempts: row.try_get("attempts")?,
+            status: row.try_get("last_status")?,
+            error: row.try_get("last_error")?,
+            ended_at: row.try_get("ended_at")?,
+        })
+    }
+}
+
+/// What was given up, newest first.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn dead_letters(
+    conn: &mut Connection,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, CatalogError> {
+    sqlx::query_as(
+        "SELECT alert, channel, attempts, last_status, last_error, ended_at FROM outbox
+         WHERE state = 'dead' ORDER BY ended_at DESC, alert, channel LIMIT ?1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .doing("list what was given up")
 }
 
 /// How many deliveries of each channel are in each state.

@@ -6,6 +6,7 @@ mod batches;
 mod chart;
 mod check;
 mod daemon;
+mod deliveries;
 mod demo;
 mod export;
 mod detect;
@@ -91,7 +92,7 @@ enum Command {
     Schedule(schedule::Schedule),
     /// What was noticed
     #[command(subcommand)]
-    Alerts(show::Alerts),
+    Alerts(Alerts),
     /// Model versions
     #[command(subcommand)]
     Models(show::Models),
@@ -108,6 +109,15 @@ enum Metrics {
     Shown(show::Metrics),
     /// Write stored points or scores as CSV or Parquet
     Export(export::Export),
+}
+
+/// What can be asked of alerts.
+#[derive(Debug, Subcommand)]
+enum Alerts {
+    #[command(flatten)]
+    Shown(show::Alerts),
+    #[command(flatten)]
+    Sent(deliveries::Deliveries),
 }
 
 /// What a command came to.
@@ -161,7 +171,8 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Metrics(Metrics::Shown(command)) => on_runtime(show::metrics(&global, command)),
         Command::Metrics(Metrics::Export(command)) => on_runtime(export::export(&global, command)),
         Command::Runs(command) => on_runtime(runs::runs(&global, command)),
-        Command::Alerts(command) => on_runtime(show::alerts(&global, command)),
+        Command::Alerts(Alerts::Shown(command)) => on_runtime(show::alerts(&global, command)),
+        Command::Alerts(Alerts::Sent(command)) => on_runtime(deliveries::list(&global, command)),
         Command::Models(command) => on_runtime(show::models(&global, command)),
     }
 }

@@ -21,6 +21,8 @@ const DEFAULT_PORT: usize = 8_087;
 const DEFAULT_CHUNK_ROWS: usize = 10_000;
 /// Rows of one read or write have to fit in memory.
 const MAX_CHUNK_ROWS: usize = 10_000_000;
+/// A message that is being sent is taken for lost after 120 s; no send may last nearly as long.
+const LONGEST_TIMEOUT: Span = Span::secs(60);
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
     SystemSpec {
@@ -132,9 +134,22 @@ fn webhook(channel: &mut Section<'_>) -> Option<ChannelKind> {
         channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
     }
     let allow_private = channel.flag("allow_private", false);
-    let timeout = channel.positive_span_or("timeout", Span::secs(10));
+    let timeout = timeout(channel);
     let secret = secret.map(|secret| secret.value);
     Some(ChannelKind::Webhook { url: url?.value, secret, allow_private, timeout })
+}
+
+fn timeout(channel: &mut Section<'_>) -> Span {
+    let timeout = match channel.positive_span("timeout") {
+        Some(Located { value, place }) if LONGEST_TIMEOUT < value => {
+            let message = format!("`timeout` is {value}; it must be at most {LONGEST_TIMEOUT}");
+            channel.check.problem(&place, message);
+            LONGEST_TIMEOUT
+        }
+        found => found.map_or(Span::secs(10), |found| found.value),
+    };
+    channel.show("timeout", timeout.to_string());
+    timeout
 }
 
 pub(super) fn is_web_address(text: &str) -> bool {

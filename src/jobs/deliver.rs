@@ -1,14 +1,16 @@
 //! Deliver: the outbox to the channels, at least once, each repeat under the same id. Channels are
 //! independent: one that is down holds up no other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
     catalog::{
         alerts,
         alerts::AlertRow,
         outbox,
-        outbox::{Delivery, Refusal},
+        outbox::{Delivery, Refusal, Taking},
     },
     domain::{BatchSpec, ChannelSpec, Span, Timestamp},
     net::Client,
@@ -18,8 +20,14 @@ use crate::{
 
 use super::{JobContext, JobError};
 
-/// Messages claimed at once.
+/// Messages claimed at once; a channel gets its next when it is through with them.
 const AT_ONCE: u32 = 32;
+
+/// How often a drain that waits for a slow channel looks for messages to the others.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// No message is tried again sooner, whatever chance or the channel says.
+const SHORTEST_WAIT: Span = Span::secs(1);
 
 /// Who is told, and what they are told beside the alert itself.
 #[derive(Debug, Clone, Copy)]
@@ -43,32 +51,54 @@ pub struct Delivered {
     pub dead: u64,
 }
 
-/// Sends what is due, until nothing is.
+/// Sends what is due, until nothing is; each message at most once.
 ///
 /// # Errors
-/// [`JobError::Catalog`] when the outbox cannot be read or marked; messages then stay due.
+/// The first [`JobError::Catalog`], when the outbox cannot be read or marked; messages that it kept
+/// from being marked are due again later, all others are settled.
 pub async fn deliver(
     ctx: &JobContext,
     audience: &Audience<'_>,
     client: &Client,
     random: fn() -> f64,
 ) -> Result<Delivered, JobError> {
-    let mut total = Delivered::default();
+    let began = (ctx.clock)();
+    let mut drain = Drain { ctx, began, random, total: Delivered::default() };
+    let mut failed = None;
+    let mut in_flight = BTreeMap::<String, usize>::new();
+    let mut sends = FuturesUnordered::new();
     loop {
-        let mut tx = ctx.catalog.begin().await?;
-        let due = outbox::due(&mut tx, (ctx.clock)(), AT_ONCE).await?;
-        tx.commit().await?;
-        if due.is_empty() {
-            return Ok(total);
+        // After a failure only what is on its way is brought to its end.
+        while failed.is_none() {
+            let busy: Vec<&str> = in_flight.keys().map(String::as_str).collect();
+            match drain.take(&busy).await {
+                Ok(due) if due.is_empty() => break,
+                Ok(due) => {
+                    for delivery in due {
+                        *in_flight.entry(delivery.channel.clone()).or_default() += 1;
+                        sends.push(async move {
+                            let outcome = attempt(ctx, audience, client, &delivery).await;
+                            (delivery, outcome)
+                        });
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
         }
-        let sends = due.into_iter().map(|delivery| async move {
-            let outcome = attempt(ctx, audience, client, &delivery).await?;
-            Ok::<_, JobError>((delivery, outcome))
-        });
-        for done in futures::future::join_all(sends).await {
-            let (delivery, outcome) = done?;
-            settle(ctx, &delivery, outcome, random(), &mut total).await?;
+        let (delivery, outcome) = match tokio::time::timeout(LOOK_AGAIN, sends.next()).await {
+            Ok(Some(done)) => done,
+            Ok(None) => return failed.map_or(Ok(drain.total), Err),
+            Err(_) => continue,
+        };
+        if let Some(n_left) = in_flight.get_mut(&delivery.channel) {
+            *n_left -= 1;
         }
+        in_flight.retain(|_, n_left| 0 < *n_left);
+        let settled = match outcome {
+            Ok(outcome) => drain.settle(&delivery, outcome).await,
+            Err(error) => Err(error),
+        };
+        failed = failed.or(settled.err());
     }
 }
 
@@ -80,13 +110,13 @@ async fn attempt(
 ) -> Result<Outcome, JobError> {
     let Some(channel) = audience.channels.get(&delivery.channel) else {
         let reason = format!("no channel `{}` is configured any more", delivery.channel);
-        return Ok(Outcome::Refused { reason });
+        return Ok(Outcome::Refused { reason, status: None });
     };
     let mut reader = ctx.catalog.reader().await?;
     let row = alerts::get(&mut reader, &delivery.alert_id).await?;
     drop(reader);
     let Some(row) = row else {
-        return Ok(Outcome::Refused { reason: "its alert is gone".into() });
+        return Ok(Outcome::Refused { reason: "its alert is gone".into(), status: None });
     };
     let message = message(audience, delivery, row, (ctx.clock)());
     Ok(notify::send(channel, &message, client).await)
@@ -110,50 +140,62 @@ fn message(audience: &Audience<'_>, delivery: &Delivery, row: AlertRow, now: Tim
     }
 }
 
-async fn settle(
-    ctx: &JobContext,
-    delivery: &Delivery,
-    outcome: Outcome,
-    random: f64,
-    total: &mut Delivered,
-) -> Result<(), JobError> {
-    let now = (ctx.clock)();
-    let channel = &delivery.channel;
-    let mut tx = ctx.catalog.begin().await?;
-    let next = next(&outcome, delivery, random, now);
-    ctx.metrics.delivery(channel, next.counted());
-    match next {
-        Next::Done => {
-            outbox::sent(&mut tx, delivery, now).await?;
-            total.sent += 1;
-        }
-        Next::Postponed { at } => {
-            outbox::postpone(&mut tx, delivery, at).await?;
-            total.waiting += 1;
-        }
-        Next::Again { at, reason } => {
-            let alert = &delivery.alert_id;
-            tracing::warn!(%channel, %alert, "message waits for another try: {reason}");
-            let refusal = Refusal { status: None, error: reason };
-            outbox::retry(&mut tx, delivery, at, &refusal).await?;
-            total.waiting += 1;
-        }
-        Next::GiveUp { reason } => {
-            let alert = &delivery.alert_id;
-            tracing::error!(%channel, %alert, "message given up: {reason}");
-            let refusal = Refusal { status: None, error: reason };
-            outbox::dead(&mut tx, delivery, &refusal, now).await?;
-            total.dead += 1;
-        }
+/// One emptying of the outbox.
+struct Drain<'a> {
+    ctx: &'a JobContext,
+    began: Timestamp,
+    random: fn() -> f64,
+    total: Delivered,
+}
+
+impl Drain<'_> {
+    async fn take(&self, busy: &[&str]) -> Result<Vec<Delivery>, JobError> {
+        let taking = Taking { now: self.now(), began: self.began, busy };
+        let mut tx = self.ctx.catalog.begin().await?;
+        let due = outbox::due(&mut tx, &taking, AT_ONCE).await?;
+        tx.commit().await?;
+        Ok(due)
     }
-    Ok(tx.commit().await?)
+
+    /// A clock set back must not make due what this drain has put off.
+    fn now(&self) -> Timestamp {
+        (self.ctx.clock)().max(self.began)
+    }
+
+    async fn settle(&mut self, delivery: &Delivery, outcome: Outcome) -> Result<(), JobError> {
+        let now = self.now();
+        let (channel, alert) = (&delivery.channel, &delivery.alert_id);
+        let next = next(outcome, delivery, (self.random)(), now);
+        let mut tx = self.ctx.catalog.begin().await?;
+        match &next {
+            Next::Done => outbox::sent(&mut tx, delivery, now).await?,
+            Next::Postponed { at } => outbox::postpone(&mut tx, delivery, *at).await?,
+            Next::Again { at, refusal } => {
+                let error = &refusal.error;
+                tracing::warn!(%channel, %alert, "message waits for another try: {error}");
+                outbox::retry(&mut tx, delivery, *at, refusal).await?
+            }
+            Next::GiveUp { refusal } => {
+                tracing::error!(%channel, %alert, "message given up: {}", refusal.error);
+                outbox::dead(&mut tx, delivery, refusal, now).await?
+            }
+        };
+        tx.commit().await?;
+        self.ctx.metrics.delivery(channel, next.counted());
+        match next {
+            Next::Done => self.total.sent += 1,
+            Next::Postponed { .. } | Next::Again { .. } => self.total.waiting += 1,
+            Next::GiveUp { .. } => self.total.dead += 1,
+        }
+        Ok(())
+    }
 }
 
 enum Next {
     Done,
     Postponed { at: Timestamp },
-    Again { at: Timestamp, reason: String },
-    GiveUp { reason: String },
+    Again { at: Timestamp, refusal: Refusal },
+    GiveUp { refusal: Refusal },
 }
 
 impl Next {
@@ -168,17 +210,76 @@ impl Next {
 }
 
 /// Being throttled is not an attempt that failed, so it never uses up the schedule.
-fn next(outcome: &Outcome, delivery: &Delivery, random: f64, now: Timestamp) -> Next {
-    let later = notify::backoff(delivery.attempts, random);
+fn next(outcome: Outcome, delivery: &Delivery, random: f64, now: Timestamp) -> Next {
     match outcome {
         Outcome::Sent => Next::Done,
         Outcome::Throttled { after } => {
-            Next::Postponed { at: now + after.or(later).unwrap_or(Span::hours(1)) }
+            let wait = after.unwrap_or_else(|| patience(now - delivery.first_at, random));
+            Next::Postponed { at: now + wait.max(SHORTEST_WAIT) }
         }
-        Outcome::Retry { reason, .. } => match later {
-            Some(wait) => Next::Again { at: now + wait, reason: reason.clone() },
-            None => Next::GiveUp { reason: format!("tried to the end: {reason}") },
-        },
-        Outcome::Refused { reason } => Next::GiveUp { reason: reason.clone() },
+        Outcome::Retry { reason: error, status, .. } => {
+            match notify::backoff(delivery.attempts.saturating_add(1), random) {
+                Some(wait) => Next::Again {
+                    at: now + wait.max(SHORTEST_WAIT),
+                    refusal: Refusal { status, error },
+                },
+                None => {
+                    let error = format!("tried to the end: {error}");
+                    Next::GiveUp { refusal: Refusal { status, error } }
+                }
+            }
+        }
+        Outcome::Refused { reason: error, status } => {
+            Next::GiveUp { refusal: Refusal { status, error } }
+        }
+    }
+}
+
+/// How long a channel is left alone that asks for patience and does not say how much: half as long
+/// to as long again as the message has waited so far, so that the waits grow.
+fn patience(waited: Span, unit_random: f64) -> Span {
+    let share = 0.5 + unit_random.clamp(0.0, 1.0) / 2.0;
+    let wait = Span::from_micros((waited.micros() as f64 * share) as i64);
+    wait.clamp(Span::secs(5), Span::hours(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AlertId;
+
+    fn delivery(attempts: u32, waited: Span) -> (Delivery, Timestamp) {
+        let first_at = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
+        let (alert_id, channel) = (AlertId("a".into()), "hook".to_owned());
+        let idem_key = "a.hook".to_owned();
+        let delivery = Delivery { alert_id, channel, attempts, idem_key, first_at, epoch: 1 };
+        (delivery, first_at + waited)
+    }
+
+    fn wait(outcome: Outcome, (delivery, now): (Delivery, Timestamp)) -> Option<Span> {
+        match next(outcome, &delivery, 1.0, now) {
+            Next::Postponed { at } | Next::Again { at, .. } => Some(at - now),
+            Next::Done | Next::GiveUp { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_channel_that_is_throttled_without_end_is_asked_ever_less_often() {
+        let after = |waited| wait(Outcome::Throttled { after: None }, delivery(0, waited)).unwrap();
+        assert_eq!(after(Span::ZERO), Span::secs(5));
+        assert_eq!(after(Span::secs(40)), Span::secs(40));
+        assert_eq!(after(Span::days(30)), Span::hours(1));
+        assert_eq!(patience(Span::secs(40), 0.0), Span::secs(20));
+        assert_eq!(patience(Span::secs(-40), f64::NAN), Span::secs(5));
+    }
+
+    #[test]
+    fn the_first_failure_is_followed_by_the_schedules_second_step() {
+        let retry = || Outcome::Retry { reason: "no".into(), status: None, ambiguous: false };
+        let after = |attempts| wait(retry(), delivery(attempts, Span::ZERO));
+        assert_eq!(after(0), Some(Span::secs(5)));
+        assert_eq!(after(1), Some(Span::secs(30)));
+        assert_eq!(after(9), Some(Span::hours(24)));
+        assert_eq!(after(10), None, "eleven attempts are all");
     }
 }

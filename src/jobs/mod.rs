@@ -6,6 +6,8 @@ mod compact;
 mod config_archive;
 mod context;
 mod deliver;
+#[cfg(test)]
+mod deliver_tests;
 mod error;
 #[cfg(test)]
 mod fixture;

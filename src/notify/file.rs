@@ -13,12 +13,15 @@ use super::{Message, Outcome};
 pub(super) async fn append(path: &Path, message: &Message) -> Outcome {
     let mut line = match message.payload() {
         Ok(line) => line,
-        Err(error) => return Outcome::Refused { reason: format!("write the alert: {error}") },
+        Err(error) => {
+            return Outcome::Refused { reason: format!("write the alert: {error}"), status: None };
+        }
     };
     line.push(b'\n');
     let failed = |ambiguous| {
         move |error: io::Error| Outcome::Retry {
             reason: format!("append to `{}`: {error}", path.display()),
+            status: None,
             ambiguous,
         }
     };
@@ -87,7 +90,7 @@ mod tests {
     async fn a_path_that_cannot_be_written_is_tried_again_later() {
         let folder = tempfile::tempdir().unwrap();
         let outcome = append(folder.path(), &message()).await;
-        let Outcome::Retry { reason, ambiguous: false } = outcome else {
+        let Outcome::Retry { reason, ambiguous: false, .. } = outcome else {
             panic!("{outcome:?}");
         };
         assert!(reason.starts_with(&format!("append to `{}`", folder.path().display())));

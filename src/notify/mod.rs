@@ -31,6 +31,8 @@ pub enum Outcome {
     Retry {
         /// What happened, without secrets.
         reason: String,
+        /// What the receiver answered, where it did.
+        status: Option<u16>,
         /// Whether the receiver may have it all the same.
         ambiguous: bool,
     },
@@ -38,6 +40,8 @@ pub enum Outcome {
     Refused {
         /// What happened, without secrets.
         reason: String,
+        /// What the receiver answered, where it did.
+        status: Option<u16>,
     },
 }
 

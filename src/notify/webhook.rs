@@ -35,7 +35,7 @@ pub(super) async fn post(hook: &Hook<'_>, message: &Message, client: &Client) ->
 
 /// The request, or why there will never be one.
 fn prepare(hook: &Hook<'_>, message: &Message, client: &Client) -> Result<RequestBuilder, Outcome> {
-    let refused = |reason: String| Outcome::Refused { reason };
+    let refused = |reason: String| Outcome::Refused { reason, status: None };
     // The parser's error would not show the URL, but would tell where in it the fault is.
     let url = Url::parse(hook.url.reveal().trim())
         .map_err(|_| refused("the channel's address is no URL".to_owned()))?;
@@ -48,6 +48,7 @@ fn prepare(hook: &Hook<'_>, message: &Message, client: &Client) -> Result<Reques
         .map_err(|error| refused(error.to_string()))?;
     let http = client.to(&url, hook.reach).map_err(|error| Outcome::Retry {
         reason: format!("set up TLS: {}", chain(&error.without_url())),
+        status: None,
         ambiguous: false,
     })?;
     let mut request = http
@@ -63,21 +64,22 @@ fn prepare(hook: &Hook<'_>, message: &Message, client: &Client) -> Result<Reques
 }
 
 fn answered(response: &Response, now: Timestamp) -> Outcome {
-    let status = response.status();
-    let reason = format!("the receiver answered {status}");
-    match status {
-        _ if status.is_success() => Outcome::Sent,
+    let answer = response.status();
+    let (reason, status) = (format!("the receiver answered {answer}"), Some(answer.as_u16()));
+    match answer {
+        _ if answer.is_success() => Outcome::Sent,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let header = response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
             Outcome::Throttled { after: header.and_then(|text| retry_after(text, now)) }
         }
         // Its own word for "try again".
-        StatusCode::REQUEST_TIMEOUT => Outcome::Retry { reason, ambiguous: true },
-        _ if status.is_server_error() => Outcome::Retry { reason, ambiguous: true },
-        _ if status.is_redirection() => {
-            Outcome::Refused { reason: format!("{reason}, and redirects are not followed") }
+        StatusCode::REQUEST_TIMEOUT => Outcome::Retry { reason, status, ambiguous: true },
+        _ if answer.is_server_error() => Outcome::Retry { reason, status, ambiguous: true },
+        _ if answer.is_redirection() => {
+            let reason = format!("{reason}, and redirects are not followed");
+            Outcome::Refused { reason, status }
         }
-        _ => Outcome::Refused { reason },
+        _ => Outcome::Refused { reason, status },
     }
 }
 
@@ -85,11 +87,11 @@ fn failed(error: reqwest::Error) -> Outcome {
     // The address may hold a token.
     let error = error.without_url();
     if let Some(forbidden) = forbidden(&error) {
-        return Outcome::Refused { reason: forbidden.to_string() };
+        return Outcome::Refused { reason: forbidden.to_string(), status: None };
     }
     if error.is_builder() {
-        return Outcome::Refused { reason: chain(&error) };
+        return Outcome::Refused { reason: chain(&error), status: None };
     }
     // Without a connection nothing can have arrived; with one, everything may have.
-    Outcome::Retry { reason: chain(&error), ambiguous: !error.is_connect() }
+    Outcome::Retry { reason: chain(&error), status: None, ambiguous: !error.is_connect() }
 }

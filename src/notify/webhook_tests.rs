@@ -65,12 +65,12 @@ async fn check(answer: &str, expected: Outcome) {
     assert_eq!(outcome, expected, "{answer}");
 }
 
-fn retry(reason: &str) -> Outcome {
-    Outcome::Retry { reason: reason.into(), ambiguous: true }
+fn retry(status: u16, reason: &str) -> Outcome {
+    Outcome::Retry { reason: reason.into(), status: Some(status), ambiguous: true }
 }
 
-fn refused(reason: &str) -> Outcome {
-    Outcome::Refused { reason: reason.into() }
+fn refused(status: u16, reason: &str) -> Outcome {
+    Outcome::Refused { reason: reason.into(), status: Some(status) }
 }
 
 #[tokio::test]
@@ -97,14 +97,14 @@ async fn the_receiver_gets_the_alert_signed_and_with_a_stable_id() {
 async fn the_status_decides_what_follows() {
     check("200 OK\r\ncontent-length: 0", Outcome::Sent).await;
     check("202 Accepted", Outcome::Sent).await;
-    check("408 Request Timeout", retry("the receiver answered 408 Request Timeout")).await;
-    check("500 Oh no", retry("the receiver answered 500 Internal Server Error")).await;
-    check("502 Bad Gateway", retry("the receiver answered 502 Bad Gateway")).await;
-    check("504 Slow", retry("the receiver answered 504 Gateway Timeout")).await;
-    check("400 Bad Request", refused("the receiver answered 400 Bad Request")).await;
-    check("401 Who", refused("the receiver answered 401 Unauthorized")).await;
-    check("404 Not Found", refused("the receiver answered 404 Not Found")).await;
-    check("410 Gone", refused("the receiver answered 410 Gone")).await;
+    check("408 Request Timeout", retry(408, "the receiver answered 408 Request Timeout")).await;
+    check("500 Oh no", retry(500, "the receiver answered 500 Internal Server Error")).await;
+    check("502 Bad Gateway", retry(502, "the receiver answered 502 Bad Gateway")).await;
+    check("504 Slow", retry(504, "the receiver answered 504 Gateway Timeout")).await;
+    check("400 Bad Request", refused(400, "the receiver answered 400 Bad Request")).await;
+    check("401 Who", refused(401, "the receiver answered 401 Unauthorized")).await;
+    check("404 Not Found", refused(404, "the receiver answered 404 Not Found")).await;
+    check("410 Gone", refused(410, "the receiver answered 410 Gone")).await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_throttled_message_waits_as_long_as_it_was_told() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let reason = "the receiver answered 302 Found, and redirects are not followed";
-    check("302 Found\r\nlocation: http://127.0.0.1:1/", refused(reason)).await;
+    check("302 Found\r\nlocation: http://127.0.0.1:1/", refused(302, reason)).await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_receiver_that_never_answers_is_ambiguous() {
     };
     let (message, client) = (message(), Client::new());
     let (_stream, outcome) = tokio::join!(receiver, send(&channel, &message, &client));
-    let Outcome::Retry { reason, ambiguous: true } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Retry { reason, ambiguous: true, .. } = outcome else { panic!("{outcome:?}") };
     assert!(reason.contains("timed out") && !reason.contains(TOKEN), "{reason}");
 }
 
@@ -166,7 +166,7 @@ async fn a_closed_port_surely_got_nothing() {
     let channel = channel(format!("http://{}/{TOKEN}", listener.local_addr().unwrap()));
     drop(listener);
     let outcome = send(&channel, &message(), &Client::new()).await;
-    let Outcome::Retry { reason, ambiguous: false } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Retry { reason, ambiguous: false, .. } = outcome else { panic!("{outcome:?}") };
     assert!(!reason.contains(TOKEN), "{reason}");
 }
 
@@ -184,7 +184,7 @@ async fn a_receiver_that_does_not_speak_tls_surely_got_nothing() {
         outcome = send(&channel, &message, &client) => outcome,
         () = async { receiver.await; std::future::pending().await } => unreachable!(),
     };
-    let Outcome::Retry { reason, ambiguous: false } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Retry { reason, ambiguous: false, .. } = outcome else { panic!("{outcome:?}") };
     assert!(!reason.contains(TOKEN), "{reason}");
 }
 
@@ -198,7 +198,9 @@ async fn a_private_receiver_is_not_called_unless_allowed() {
             *allow_private = false;
         }
         let outcome = send(&channel, &message(), &Client::new()).await;
-        let Outcome::Refused { reason } = outcome else { panic!("{host}: {outcome:?}") };
+        let Outcome::Refused { reason, status: None } = outcome else {
+            panic!("{host}: {outcome:?}")
+        };
         assert!(reason.contains("allow_private") && !reason.contains(TOKEN), "{reason}");
     }
     // Nobody knocked: the first to come is this one.
@@ -225,7 +227,7 @@ async fn an_allowed_private_name_is_looked_up_and_called() {
 async fn a_channel_set_up_wrongly_is_refused_without_its_secrets() {
     for url in [TOKEN, "", "http://", "hunter2:x", "file:///etc/passwd"] {
         let outcome = send(&channel(url.into()), &message(), &Client::new()).await;
-        let Outcome::Refused { reason } = outcome else { panic!("{outcome:?}") };
+        let Outcome::Refused { reason, status: None } = outcome else { panic!("{outcome:?}") };
         assert!(!reason.contains(TOKEN) && !reason.contains("hunter2"), "{reason}");
     }
     let mut channel = channel("http://127.0.0.1:1/".into());
@@ -234,6 +236,9 @@ async fn a_channel_set_up_wrongly_is_refused_without_its_secrets() {
     }
     assert_eq!(
         send(&channel, &message(), &Client::new()).await,
-        refused("read the channel's secret: it must be `whsec_` followed by base64")
+        Outcome::Refused {
+            reason: "read the channel's secret: it must be `whsec_` followed by base64".into(),
+            status: None
+        }
     );
 }

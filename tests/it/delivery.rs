@@ -31,7 +31,7 @@ fn hurry(project: &Project) {
         let mut tx = catalog.begin().await.unwrap();
         let end = Timestamp::parse(END).unwrap();
         let far = end + Span::days(3_650);
-        for delivery in outbox::due(&mut tx, far, 100).await.unwrap() {
+        for delivery in outbox::due(&mut tx, &outbox::Taking::at(far), 100).await.unwrap() {
             assert!(outbox::postpone(&mut tx, &delivery, end).await.unwrap());
         }
         tx.commit().await.unwrap();

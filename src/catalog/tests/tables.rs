@@ -102,9 +102,9 @@ async fn a_delivery_is_taken_once_and_again_when_its_sender_is_gone() {
     let id = AlertId("x".into());
     assert!(outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
     assert!(!outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
-    let lost = outbox::due(&mut tx, at(0), 10).await.unwrap().remove(0);
-    assert_eq!(outbox::due(&mut tx, at(119), 10).await.unwrap(), []);
-    let taken = outbox::due(&mut tx, at(120), 10).await.unwrap().remove(0);
+    let lost = outbox::due(&mut tx, &outbox::Taking::at(at(0)), 10).await.unwrap().remove(0);
+    assert_eq!(outbox::due(&mut tx, &outbox::Taking::at(at(119)), 10).await.unwrap(), []);
+    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(120)), 10).await.unwrap().remove(0);
     assert_eq!(lost.idem_key, taken.idem_key);
     let refusal = outbox::Refusal { status: Some(500), error: "500".into() };
     assert!(
@@ -112,14 +112,14 @@ async fn a_delivery_is_taken_once_and_again_when_its_sender_is_gone() {
         "it came back too late"
     );
     assert!(outbox::postpone(&mut tx, &taken, at(130)).await.unwrap());
-    let taken = outbox::due(&mut tx, at(130), 10).await.unwrap().remove(0);
+    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(130)), 10).await.unwrap().remove(0);
     assert_eq!(taken.attempts, 0);
     assert!(outbox::retry(&mut tx, &taken, at(140), &refusal).await.unwrap());
     assert!(!outbox::has_due(&mut tx, at(139)).await.unwrap());
-    let taken = outbox::due(&mut tx, at(140), 10).await.unwrap().remove(0);
+    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(140)), 10).await.unwrap().remove(0);
     assert_eq!(taken.attempts, 1);
     assert_eq!(outbox::void_leases(&mut tx, at(141)).await.unwrap(), 1);
-    let taken = outbox::due(&mut tx, at(141), 10).await.unwrap().remove(0);
+    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(141)), 10).await.unwrap().remove(0);
     assert!(outbox::sent(&mut tx, &taken, at(142)).await.unwrap());
     assert!(!outbox::dead(&mut tx, &taken, &refusal, at(142)).await.unwrap());
     let counts = outbox::counts(&mut tx).await.unwrap();

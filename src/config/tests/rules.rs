@@ -291,6 +291,10 @@ fn the_system_file_is_checked() {
         ],
     );
     check_system(
+        "[channels.x]\nkind = \"webhook\"\nurl = \"http://x\"\ntimeout = \"61s\"",
+        &["anomstack.toml:4:11: `timeout` is 1m1s; it must be at most 1m"],
+    );
+    check_system(
         "[channels.x]\nkind = \"webhook\"\nurl = { file = \"nope\" }",
         &["anomstack.toml:3:16: cannot read this file: No such file or directory (os error 2)"],
     );
