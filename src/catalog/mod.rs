@@ -61,8 +61,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Query`] when another process keeps the lock for more than five seconds.
     pub async fn begin(&self) -> Result<Tx, CatalogError> {
-        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        Ok(Tx(inner.doing("begin a transaction")?))
+        let connection = self.writer.acquire().await.doing("wait for the writing connection")?;
+        let mut tx = Tx { connection, ended: Ended::No };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await.doing("begin a transaction")?;
+        Ok(tx)
     }
 
     /// A connection that can only read.
@@ -95,29 +97,52 @@ impl Catalog {
 }
 
 /// A write transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
+///
+/// Not `sqlx::Transaction`: when the disk is full SQLite may end a transaction by itself, and the
+/// roll-back that then fails leaves that type's count of open transactions wrong for ever. Here a
+/// connection whose transaction did not end in order is closed, which rolls back, and replaced.
 #[derive(Debug)]
-pub struct Tx(sqlx::Transaction<'static, Sqlite>);
+pub struct Tx {
+    connection: sqlx::pool::PoolConnection<Sqlite>,
+    ended: Ended,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Committed,
+    No,
+}
 
 impl Tx {
     /// Makes everything written in it durable.
     ///
     /// # Errors
     /// [`CatalogError::Query`] when the disk refuses; then nothing of it was written.
-    pub async fn commit(self) -> Result<(), CatalogError> {
-        self.0.commit().await.doing("commit a transaction")
+    pub async fn commit(mut self) -> Result<(), CatalogError> {
+        sqlx::query("COMMIT").execute(&mut *self).await.doing("commit a transaction")?;
+        self.ended = Ended::Committed;
+        Ok(())
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if self.ended == Ended::No {
+            self.connection.close_on_drop();
+        }
     }
 }
 
 impl Deref for Tx {
     type Target = Connection;
     fn deref(&self) -> &Connection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.0
+        &mut self.connection
     }
 }
 

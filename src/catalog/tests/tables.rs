@@ -166,3 +166,17 @@ async fn nothing_noted_of_a_metric_moves_back() {
     assert!(configs::save(&mut tx, "c0ffee", &name, at(0)).await.unwrap());
     assert!(!configs::save(&mut tx, "c0ffee", &name, at(1)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_by_itself_does_not_stop_the_next() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    watermarks::set(&mut tx, &batch("shop"), "ingest", at(9)).await.unwrap();
+    // As a full disk may do.
+    sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+    assert!(matches!(tx.commit().await, Err(CatalogError::Query { .. })));
+    let mut tx = catalog.begin().await.unwrap();
+    assert_eq!(watermarks::get(&mut tx, &batch("shop"), "ingest").await.unwrap(), None);
+    watermarks::set(&mut tx, &batch("shop"), "ingest", at(3)).await.unwrap();
+    tx.commit().await.unwrap();
+}
