@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::copod::{self, CopodParams};
-use super::ecod::{self, EcodParams};
+use super::copod::{self, Copod, CopodParams};
+use super::ecod::{self, Ecod, EcodParams};
 use super::hbos::{self, HbosParams};
 use super::iforest::{self, IForestParams, Samples};
 use super::kmeans::{self, KMeansParams};
@@ -58,12 +58,12 @@ fn decide(model: &str, train: &Matrix, new: &[f64]) -> Expected {
     let contamination = 0.1;
     match model {
         "ecod" => {
-            let model = ecod::fit(train, EcodParams { contamination }).unwrap();
+            let model: Ecod = ecod::fit(train, EcodParams { contamination }).unwrap();
             let trained = rows().map(|row| model.training_decision(row)).collect();
             found(trained, new.chunks(n_columns).map(|row| model.decision(row)), model.scaling())
         }
         "copod" => {
-            let model = copod::fit(train, CopodParams { contamination }).unwrap();
+            let model: Copod = copod::fit(train, CopodParams { contamination }).unwrap();
             let trained = rows().map(|row| model.training_decision(row)).collect();
             found(trained, new.chunks(n_columns).map(|row| model.decision(row)), model.scaling())
         }

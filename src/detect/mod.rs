@@ -21,6 +21,7 @@ mod robust;
 mod rows;
 mod scaling;
 mod seasonal;
+mod tail_sum;
 mod tails;
 mod trees;
 mod zscore;

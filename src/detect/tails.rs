@@ -12,7 +12,7 @@ use crate::features::Matrix;
 
 /// The tails of a value in its column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tail {
+pub struct Tail {
     pub(super) left: f64,
     pub(super) right: f64,
     /// Sign of the column's skewness: -1, 0 or 1.
