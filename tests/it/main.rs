@@ -45,3 +45,6 @@ mod serve;
 
 /// Foreground runs that are interrupted, and storage that keeps nothing.
 mod foreground;
+
+/// Models of every format there has been.
+mod formats;
