@@ -23,7 +23,7 @@ pub use batch::{
     ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec, Trigger,
 };
 pub use cron::{CronError, CronExpr};
-pub use model::{DetectorCard, ModelCard, ModelQuality, ModelVersion};
+pub use model::{DetectorCard, LeftOut, ModelCard, ModelQuality, ModelVersion};
 pub use names::{BatchName, MetricName, NameError};
 pub use plain::Plain;
 pub use run::{

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchName, MetricName, TimeError, Timestamp};
+use super::{BatchName, MetricName, NoScore, TimeError, Timestamp};
 
 /// A model's version: the UTC instant of its training as `YYYYMMDDTHHMMSSmmmZ`. Sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,9 @@ pub struct ModelCard {
     pub size: u64,
     /// What is inside, in order.
     pub detectors: Vec<DetectorCard>,
+    /// Detectors of the batch that could not be trained on this metric.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// First and last observation it saw.
     pub trained_from: Timestamp,
     /// First and last observation it saw.
@@ -94,6 +97,16 @@ pub struct DetectorCard {
     pub kind: String,
     /// Its parameters as used, defaults included.
     pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A detector that is not in a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its tag in the batch file.
+    pub tag: String,
+    /// Why it could not be trained.
+    #[serde(flatten)]
+    pub reason: NoScore,
 }
 
 /// Figures measured on the training rows.

@@ -158,6 +158,10 @@ pub struct TrainReport {
     pub skipped: Vec<Skipped>,
     /// Training rows over all metrics.
     pub rows: u64,
+    /// Detectors left out of models that others of the same metric are in: by tag and reason in
+    /// words, of how many metrics.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// What a scoring did.
@@ -250,6 +254,7 @@ mod tests {
                 reason: NoScore::TooFewPoints { need: 30, have: 4 },
             }],
             rows: 10,
+            left_out: BTreeMap::from([("detector `knn`: constant".into(), 3)]),
         });
         let text = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report, "{text}");

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     catalog::{alerts, models, watermarks},
     domain::{
-        AbsenceSpec, AlertReport, JobKind, ModelVersion, RunReport, ScorePoint, Snooze, Span,
-        Timestamp,
+        AbsenceSpec, AlertReport, DetectorKind, DetectorSpec, JobKind, ModelVersion, ParamValue,
+        RunReport, ScorePoint, Snooze, Span, Timestamp,
     },
     io::layout,
     series::Range,
@@ -112,6 +112,33 @@ async fn another_attempt_keeps_what_the_one_before_received() {
     }
     let raw = fixture.ctx.store.keys(&layout::raw_prefix(&fixture.batch.name)).await.unwrap();
     assert_eq!(raw.len(), 2, "{raw:?}");
+}
+
+#[tokio::test]
+async fn a_detector_that_cannot_be_trained_is_left_out_of_the_model_and_said() {
+    let mut fixture = fixture::open().await;
+    let params = BTreeMap::from([("n_neighbors".to_owned(), ParamValue::Int(200))]);
+    let knn = DetectorSpec { kind: DetectorKind::Knn, tag: "wide".to_owned(), params };
+    fixture.batch.detectors.push(knn);
+    fixture.source(&orders(100, noon()));
+    fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();
+    let report = fixture.run(JobKind::Train, AsOf::live(noon())).await.unwrap();
+    let RunReport::Train(report) = report else { panic!("{report:?}") };
+    assert_eq!((report.trained, report.skipped.len()), (1, 0));
+    let (why, n_metrics) = report.left_out.first_key_value().unwrap();
+    assert!(why.starts_with("detector `wide`: ") && *n_metrics == 1, "{why} {n_metrics}");
+    let rows = {
+        let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+        models::currents(&mut reader, &fixture.batch.name).await.unwrap()
+    };
+    assert_eq!(rows[0].detectors, ["auto"]);
+    fixture.run(JobKind::Score, AsOf::live(noon())).await.unwrap();
+    assert!(!scores(&fixture).await.is_empty(), "the others score alone");
+
+    fixture.batch.detectors.remove(0);
+    let report = fixture.run(JobKind::Train, AsOf::live(noon() + minutes(1))).await.unwrap();
+    let RunReport::Train(report) = report else { panic!("{report:?}") };
+    assert_eq!((report.trained, report.skipped.len()), (0, 1), "with none there is no model");
 }
 
 #[tokio::test]

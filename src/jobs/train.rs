@@ -11,9 +11,10 @@ use crate::{
     catalog::{metrics, models, runs, runs::Claim, watermarks},
     detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, ModelCard, ModelVersion, NoScore, Series, Skipped, TrainReport,
+        BatchSpec, DetectorCard, LeftOut, ModelCard, ModelVersion, NoScore, Series, Skipped,
+        TrainReport,
     },
-    features,
+    features::{self, FeatureFrame},
     io::sha256_hex,
     series::Range,
 };
@@ -55,6 +56,10 @@ pub(super) async fn train(
             .collect();
         let n_metrics = chunk.len() as u64;
         let (fitted, skipped) = fit_chunk(ctx, Arc::clone(&batch), chunk).await?;
+        for left_out in fitted.iter().flat_map(|(_, _, card)| &card.left_out) {
+            let why = format!("detector `{}`: {}", left_out.tag, left_out.reason);
+            *report.left_out.entry(why).or_default() += 1;
+        }
         stored.extend(store_chunk(ctx, fitted).await?);
         report.skipped.extend(skipped);
         ctx.progress.advance(n_metrics);
@@ -134,12 +139,9 @@ fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Resu
     }
     let frame = features::build(series, &batch.features);
     let fitting = FitContext { timezone: batch.timezone, seed: SEED };
-    let mut detectors: Vec<(String, Fitted)> = Vec::new();
-    for spec in &batch.detectors {
-        detectors.push((spec.tag.clone(), detect::fit(spec, &frame, &fitting)?));
-    }
+    let Detectors { fitted, left_out } = fit_detectors(batch, &frame, &fitting)?;
     let (name, metric) = (batch.name.clone(), series.metric.clone());
-    let model = Model { batch: name.clone(), metric: metric.clone(), version, detectors };
+    let model = Model { batch: name.clone(), metric: metric.clone(), version, detectors: fitted };
     let quality = verify::self_test(&model, series, batch);
     if quality.self_test_score <= quality.median_score {
         return Err(NoScore::SelfTest);
@@ -152,6 +154,7 @@ fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Resu
         sha256: sha256_hex(&bytes),
         size: bytes.len() as u64,
         detectors: model.detectors.iter().map(describe).collect(),
+        left_out,
         trained_from: *first,
         trained_to: *last,
         rows: have as u64,
@@ -161,6 +164,31 @@ fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Resu
         program: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((model, bytes, card))
+}
+
+/// The detectors of one metric, with their tags.
+struct Detectors {
+    fitted: Vec<(String, Fitted)>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Fits those that can be trained on the frame; an error when none can.
+fn fit_detectors(
+    batch: &BatchSpec,
+    frame: &FeatureFrame,
+    fitting: &FitContext,
+) -> Result<Detectors, NoScore> {
+    let (mut fitted, mut left_out) = (Vec::new(), Vec::new());
+    for spec in &batch.detectors {
+        match detect::fit(spec, frame, fitting) {
+            Ok(detector) => fitted.push((spec.tag.clone(), detector)),
+            Err(reason) => left_out.push(LeftOut { tag: spec.tag.clone(), reason }),
+        }
+    }
+    match left_out.first() {
+        Some(first) if fitted.is_empty() => Err(first.reason.clone()),
+        _ => Ok(Detectors { fitted, left_out }),
+    }
 }
 
 fn describe((tag, fitted): &(String, Fitted)) -> DetectorCard {

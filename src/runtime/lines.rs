@@ -37,7 +37,12 @@ pub fn of_report(report: &RunReport) -> Vec<Line> {
                 lines.push((LogLevel::Warn, format!("columns not understood: {columns}")));
             }
         }
-        RunReport::Train(report) => lines.extend(passed_over(&report.skipped)),
+        RunReport::Train(report) => {
+            for (why, n_metrics) in &report.left_out {
+                lines.push((LogLevel::Warn, format!("{n_metrics} metrics without {why}")));
+            }
+            lines.extend(passed_over(&report.skipped));
+        }
         RunReport::Score(report) => {
             for (reason, n_points) in &report.unscored {
                 lines

@@ -87,7 +87,8 @@ fn models_of_every_format_give_the_scores_they_gave() {
         let is_exact = exact.contains(&model.kind().as_str());
         for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
             let is_close = (found - expected).abs() <= 1e-12 && !is_exact;
-            let is_same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+            let is_same =
+                found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
             assert!(is_same || is_close, "{name} row {row}: {found} was {expected}");
         }
         n_read += 1;
@@ -101,7 +102,9 @@ fn a_model_does_not_change_its_layout_without_a_new_format() {
         let plain = fitted(kind).to_plain();
         let name = name_of(&plain);
         let golden = golden(&name).unwrap_or_else(|| {
-            panic!("a new format: `cargo test --test it write_the_models -- --ignored` keeps {name}")
+            panic!(
+                "a new format: `cargo test --test it write_the_models -- --ignored` keeps {name}"
+            )
         });
         let kept = layout(golden.get("model").unwrap());
         assert_eq!(layout(&plain), kept, "{name}: a new layout needs a new format number");

@@ -136,11 +136,14 @@ fn ingest_facts(report: &IngestReport) -> Vec<Fact> {
 }
 
 fn train_facts(report: &TrainReport) -> Vec<Fact> {
-    vec![
+    let mut facts = vec![
         fact("Metrics trained", report.trained),
         fact("Metrics passed over", report.skipped.len() as u64),
         fact("Training rows", report.rows),
-    ]
+    ];
+    let left_out = report.left_out.iter();
+    facts.extend(left_out.map(|(why, n)| fact(&format!("Metrics without {why}"), *n)));
+    facts
 }
 
 fn fact(name: &str, number: u64) -> Fact {
