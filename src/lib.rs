@@ -15,6 +15,7 @@ pub mod sources;
 pub mod features;
 pub mod detect;
 pub mod alerting;
+pub mod evaluate;
 pub mod notify;
 
 pub mod jobs;

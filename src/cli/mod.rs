@@ -10,12 +10,14 @@ mod deliveries;
 mod demo;
 mod export;
 mod detect;
+mod evaluate;
 mod foreground;
 mod host_metrics;
 mod listing;
 mod open;
 mod reload;
 mod run;
+mod rows;
 mod runs;
 mod schedule;
 mod serve;
@@ -98,6 +100,8 @@ enum Command {
     Models(show::Models),
     /// Score one metric in a CSV file, each row by the rows up to it
     Detect(detect::Detect),
+    /// Judge a detector on series whose anomalies are known: NAB's score, events, delay
+    Evaluate(evaluate::Evaluate),
     /// Print this machine's CPU, memory, disk and network figures as CSV
     HostMetrics(host_metrics::HostMetrics),
 }
@@ -161,6 +165,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::Check => check::check(&global),
         Command::Detect(command) => detect::detect(&command),
+        Command::Evaluate(command) => on_runtime(evaluate::evaluate(&global, command)),
         Command::HostMetrics(command) => host_metrics::print(&command),
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),

@@ -1,9 +1,6 @@
 //! `anomstack detect`: one metric in a CSV file, scored row by row, each row by the rows up to it.
 //! Rows come out in the order they came in, none is left out, and memory stays bounded.
 
-mod engine;
-mod table;
-
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, IsTerminal, Write},
@@ -14,14 +11,18 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::domain::{DetectorKind, RowScore, Span};
+use crate::{
+    domain::{DetectorKind, MetricName, RowScore, Span},
+    evaluate::{Setup, Walk},
+};
 
-use super::Outcome;
-use engine::Engine;
-use table::{Layout, Lines, Row};
+use super::{
+    Outcome,
+    rows::{Layout, Lines, Row},
+};
 
 /// Scores from here on are alerts.
-const ALERT_LINE: f64 = 0.8;
+pub(super) const ALERT_LINE: f64 = 0.8;
 /// Rows between two moves of the progress bar.
 const STEP: u64 = 4096;
 /// Unreadable rows shown.
@@ -45,7 +46,7 @@ pub(super) struct Detect {
 
 /// Scores the file.
 pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
-    let engine = Engine::new(command.detector, command.period)?;
+    let walk = begin(command.detector, command.period)?;
     let is_stdin = command.file.as_os_str() == "-";
     let name = if is_stdin { "standard input".into() } else { command.file.display().to_string() };
     let (input, size): (Box<dyn io::Read>, u64) = if is_stdin {
@@ -58,7 +59,7 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let bar = progress_bar(size, command.out.is_some());
     let layout = Layout::read(&mut input).with_context(|| format!("read `{name}`"))?;
-    let mut pass = Pass { engine, bar, tally: Tally::default() };
+    let mut pass = Pass { walk, bar, tally: Tally::default() };
     match &command.out {
         Some(path) => {
             refuse_same_file(&command.file, path)?;
@@ -70,6 +71,21 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     .with_context(|| format!("score `{name}`"))?;
     pass.bar.finish_and_clear();
     Ok(pass.tally.report())
+}
+
+/// A walk with one detector.
+fn begin(kind: DetectorKind, period: Span) -> anyhow::Result<Walk> {
+    let setup = setup_of(kind, period)?;
+    Ok(Walk::new(&setup, MetricName::parse("value")?))
+}
+
+/// A detector with its default parameters, and the season's length.
+pub(super) fn setup_of(kind: DetectorKind, period: Span) -> anyhow::Result<Setup> {
+    anyhow::ensure!(Span::ZERO < period, "`--period` must be longer than nothing");
+    let is_default = period == Span::days(1);
+    let is_auto = kind == DetectorKind::Auto;
+    anyhow::ensure!(is_auto || is_default, "`--period` is for the detector auto only");
+    Ok(Setup::of_kind(kind, period))
 }
 
 /// None where nobody looks, or where it would run into the rows.
@@ -105,7 +121,7 @@ fn refuse_same_file(input: &Path, out: &Path) -> anyhow::Result<()> {
 
 /// One walk over the file.
 struct Pass {
-    engine: Engine,
+    walk: Walk,
     bar: ProgressBar,
     tally: Tally,
 }
@@ -123,7 +139,7 @@ impl Pass {
         while let Some(row) = lines.next_row()? {
             self.tally.note(&row);
             chunk.push(row);
-            if self.engine.chunk() <= chunk.len() {
+            if self.walk.chunk() <= chunk.len() {
                 self.write(&mut chunk, &mut out)?;
             }
             if self.tally.n_rows.is_multiple_of(STEP) {
@@ -140,7 +156,8 @@ impl Pass {
     }
 
     fn write(&mut self, chunk: &mut Vec<Row>, out: &mut impl Write) -> io::Result<()> {
-        let verdicts = self.engine.score(chunk);
+        let points: Vec<_> = chunk.iter().map(Row::point).collect();
+        let verdicts = self.walk.score(&points);
         for (row, verdict) in chunk.drain(..).zip(verdicts) {
             write_row(&row, verdict.as_ref(), out)?;
         }

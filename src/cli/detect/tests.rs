@@ -7,8 +7,8 @@ use super::*;
 fn run(kind: DetectorKind, text: &str) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
     let layout = Layout::read(&mut input)?;
-    let engine = Engine::new(kind, Span::days(1))?;
-    let mut pass = Pass { engine, bar: ProgressBar::hidden(), tally: Tally::default() };
+    let walk = begin(kind, Span::days(1))?;
+    let mut pass = Pass { walk, bar: ProgressBar::hidden(), tally: Tally::default() };
     let mut out = Vec::new();
     pass.run(input, layout, &mut out)?;
     let lines = String::from_utf8(out)?.lines().map(str::to_owned).collect();

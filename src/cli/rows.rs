@@ -1,4 +1,5 @@
-//! A CSV text as rows, line by line: a timestamp and a value each, and both as written.
+//! A CSV text as rows, line by line: a timestamp and a value each, both as written, and a label
+//! where there is a column of them.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -16,7 +17,11 @@ pub(super) struct Layout {
     separator: char,
     time: usize,
     value: usize,
+    label: Option<usize>,
 }
+
+/// Names of a column that says which rows are anomalies.
+const LABEL: [&str; 4] = ["label", "is_anomaly", "anomaly", "anomalous"];
 
 impl Layout {
     /// From the header. Columns are separated by commas, semicolons or tabs.
@@ -30,17 +35,27 @@ impl Layout {
         let separator = [',', ';', '\t'].into_iter().find(|c| line.contains(*c)).unwrap_or(',');
         let names: Vec<&str> = Fields { rest: Some(line), separator }.map(unquoted).collect();
         let (time, value) = sources::time_and_value(&names)?;
-        Ok(Self { separator, time, value })
+        let is_label = |name: &&str| LABEL.iter().any(|label| name.eq_ignore_ascii_case(label));
+        let label = names.iter().position(|name| is_label(&name.trim()));
+        Ok(Self { separator, time, value, label: label.filter(|n| *n != time && *n != value) })
+    }
+
+    /// Whether there is a column of labels.
+    pub(super) fn has_labels(self) -> bool {
+        self.label.is_some()
     }
 
     fn row(self, line: &str, number: u64) -> Row {
-        let (mut time, mut value) = ("", "");
+        let (mut time, mut value, mut label) = ("", "", "");
         for (place, field) in (Fields { rest: Some(line), separator: self.separator }).enumerate() {
             if place == self.time {
                 time = field;
             }
             if place == self.value {
                 value = field;
+            }
+            if Some(place) == self.label {
+                label = field;
             }
         }
         let at = sources::instant(unquoted(time), Tz::UTC);
@@ -55,6 +70,7 @@ impl Layout {
             shown_value: self.echo(value),
             at,
             value: number_of_value,
+            is_anomaly: is_yes(unquoted(label)),
             line: number,
             problem,
         }
@@ -80,6 +96,8 @@ pub(super) struct Row {
     pub(super) at: Option<Timestamp>,
     /// Not finite when there is none.
     pub(super) value: f64,
+    /// Whether its label says so.
+    pub(super) is_anomaly: bool,
     /// Counted from 1, the header.
     pub(super) line: u64,
     /// Why the row cannot be read. An empty value or NaN is none: it says that nothing is known.
@@ -157,6 +175,14 @@ fn number_of(text: &str) -> (f64, bool) {
     match text.parse::<f64>() {
         Ok(number) => (number, true),
         Err(_) => (f64::NAN, text.is_empty() || text.eq_ignore_ascii_case("null")),
+    }
+}
+
+/// A number other than 0, or a word for yes.
+fn is_yes(text: &str) -> bool {
+    match text.trim().parse::<f64>() {
+        Ok(number) => number != 0.0,
+        Err(_) => ["true", "yes", "anomaly"].iter().any(|word| text.eq_ignore_ascii_case(word)),
     }
 }
 
