@@ -9,10 +9,11 @@ use crate::{
     catalog::{CatalogError, metrics, models, runs, runs::Claim},
     compute::ComputeError,
     config::Project,
-    domain::{BatchSpec, JobKind, RunReport},
+    domain::{BatchSpec, JobKind, RunReport, Span},
     jobs::{self, AsOf, JobContext, JobError},
     net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
+    sources::SourceError,
     telemetry::{Metrics, Readiness},
 };
 
@@ -43,7 +44,8 @@ pub(super) fn run_claim(live: &Live) -> RunClaim {
             let found = project.batches.iter().find(|batch| batch.name == claim.batch);
             let Some(batch) = found else {
                 let error_chain = format!("batch `{}` is not configured any more", claim.batch);
-                return Err(JobFailure { error_chain, kind: FailureKind::Permanent });
+                let kind = FailureKind::Permanent;
+                return Err(JobFailure { error_chain, kind, not_before: None });
             };
             let as_of = AsOf::live((ctx.clock)());
             let outcome = jobs::run(&ctx, &claim, batch, as_of).await;
@@ -51,8 +53,8 @@ pub(super) fn run_claim(live: &Live) -> RunClaim {
                 compact(&ctx, batch).await;
             }
             outcome.map_err(|error| {
-                let kind = kind_of(&error);
-                JobFailure { error_chain: chain(&error.into()), kind }
+                let (kind, not_before) = (kind_of(&error), not_before(&error));
+                JobFailure { error_chain: chain(&error.into()), kind, not_before }
             })
         })
     })
@@ -71,6 +73,13 @@ fn kind_of(error: &JobError) -> FailureKind {
         | JobError::Compute(_)
         | JobError::Unverified { .. }
         | JobError::Encode { .. } => FailureKind::Transient,
+    }
+}
+
+fn not_before(error: &JobError) -> Option<Span> {
+    match error {
+        JobError::Source(SourceError::Throttled { after, .. }) => *after,
+        _ => None,
     }
 }
 

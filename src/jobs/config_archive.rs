@@ -60,7 +60,8 @@ mod tests {
         let mut tx = ctx.catalog.begin().await.unwrap();
         runs::materialise(&mut tx, &new, now).await.unwrap();
         let lease = Lease { worker: "test", length: Span::secs(30) };
-        let claim = runs::claim(&mut tx, now, lease).await.unwrap().unwrap();
+        let claim =
+            runs::claim(&mut tx, now, lease, &runs::Room::unlimited()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         keep(&ctx, &claim, &batch).await.unwrap();
         let mut reader = ctx.catalog.reader().await.unwrap();

@@ -19,6 +19,7 @@ mod planner;
 mod random;
 mod recovery;
 mod retry;
+mod room;
 mod worker;
 
 pub use daemon::{Daemon, DaemonError};

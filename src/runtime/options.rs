@@ -62,8 +62,12 @@ pub enum Event<'a> {
 /// How work is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Runs at the same time.
+    /// Runs at the same time, beside those that read a source.
     pub n_workers: usize,
+    /// Sources read at the same time.
+    pub n_reads: usize,
+    /// Of these, how many of one server's.
+    pub n_reads_per_server: usize,
     /// The name written to runs.
     pub name: String,
     /// How long a claim is good without being renewed.
@@ -80,6 +84,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             n_workers: std::thread::available_parallelism().map_or(1, usize::from),
+            n_reads: 32,
+            n_reads_per_server: 4,
             name: format!("process {}", std::process::id()),
             lease: Span::secs(30),
             deadline: Duration::from_secs(3_600),

@@ -14,6 +14,8 @@ pub struct JobFailure {
     pub error_chain: String,
     /// What follows from it.
     pub kind: FailureKind,
+    /// How long whoever refused asks to be left alone.
+    pub not_before: Option<Span>,
 }
 
 /// What follows from a failure.
@@ -30,15 +32,16 @@ pub enum FailureKind {
 }
 
 /// When to try again after a failure of the `attempt`-th try (from 1), by exponential back-off with
-/// full jitter; `None` gives the run up. `chance` lies in [0, 1).
+/// full jitter, counted from when the asked-for pause is over; `None` gives the run up. `chance`
+/// lies in [0, 1).
 pub fn retry_at(
-    kind: FailureKind,
+    failure: &JobFailure,
     attempt: i64,
     max_attempts: i64,
     chance: f64,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let max_attempts = match kind {
+    let max_attempts = match failure.kind {
         FailureKind::Transient => max_attempts,
         FailureKind::Panic => MAX_ATTEMPTS_AFTER_PANIC.min(max_attempts),
         FailureKind::Permanent | FailureKind::Fenced => return None,
@@ -49,7 +52,8 @@ pub fn retry_at(
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
     let ceiling = FIRST_WAIT.micros() << doublings;
     let ceiling = ceiling.min(LONGEST_WAIT.micros());
-    Some(now + Span::from_micros((ceiling as f64 * chance.clamp(0.0, 1.0)) as i64))
+    let wait = Span::from_micros((ceiling as f64 * chance.clamp(0.0, 1.0)) as i64);
+    Some(now + failure.not_before.unwrap_or(Span::ZERO) + wait)
 }
 
 #[cfg(test)]
@@ -59,7 +63,21 @@ mod tests {
     #[track_caller]
     fn check(kind: FailureKind, attempt: i64, chance: f64, wait: Option<Span>) {
         let now = Timestamp::from_secs(1_000).unwrap();
-        assert_eq!(retry_at(kind, attempt, 20, chance, now), wait.map(|wait| now + wait));
+        let failure = JobFailure { error_chain: String::new(), kind, not_before: None };
+        assert_eq!(retry_at(&failure, attempt, 20, chance, now), wait.map(|wait| now + wait));
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_not_asked_sooner_than_that() {
+        let now = Timestamp::from_secs(1_000).unwrap();
+        let failure = JobFailure {
+            error_chain: String::new(),
+            kind: FailureKind::Transient,
+            not_before: Some(Span::secs(600)),
+        };
+        assert_eq!(retry_at(&failure, 1, 5, 0.0, now), Some(now + Span::secs(600)));
+        assert_eq!(retry_at(&failure, 2, 5, 0.5, now), Some(now + Span::secs(602)));
+        assert_eq!(retry_at(&failure, 5, 5, 0.5, now), None);
     }
 
     #[test]

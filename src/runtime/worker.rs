@@ -15,13 +15,14 @@ use super::{
     follow, lines,
     options::{Event, Observer, Options, RunClaim},
     retry::{FailureKind, JobFailure, retry_at},
+    room::room_left,
 };
 use crate::{
     catalog::{
         Catalog, CatalogError,
         run_log::LogLevel,
         runs,
-        runs::{Claim, Failure, Lease},
+        runs::{Claim, Failure, Lease, Room},
     },
     domain::{BatchSpec, RunReport, RunState, Timestamp},
 };
@@ -90,11 +91,16 @@ impl Workers {
         self.drain(running).await;
     }
 
-    /// Claims until every worker is busy or nothing is due.
+    /// Claims until there is no room for what is due.
     async fn fill(&self, running: &mut Running) {
-        while running.tasks.len() < self.options.n_workers {
+        loop {
+            let claims = running.claims.values().map(|begun| &begun.claim);
+            let room = room_left(claims, &self.batches.borrow(), &self.options);
+            if room.jobs.is_empty() {
+                return;
+            }
             let now = (self.clock)();
-            match self.claim(now).await {
+            match self.claim(now, &room).await {
                 Ok(Some(claim)) => self.start(running, claim, now),
                 Ok(None) => return,
                 Err(error) => {
@@ -105,14 +111,14 @@ impl Workers {
         }
     }
 
-    async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, CatalogError> {
+    async fn claim(&self, now: Timestamp, room: &Room) -> Result<Option<Claim>, CatalogError> {
         let next_due = runs::next_due(&mut *self.catalog.reader().await?).await?;
         if next_due.is_none_or(|due| now < due) {
             return Ok(None);
         }
         let mut tx = self.catalog.begin().await?;
         let lease = Lease { worker: &self.options.name, length: self.options.lease };
-        let claim = runs::claim(&mut tx, now, lease).await?;
+        let claim = runs::claim(&mut tx, now, lease, room).await?;
         if let Some(claim) = &claim {
             lines::add(&mut tx, claim.run, now, lines::begun(claim, &self.options.name)).await?;
             tx.commit().await?;
@@ -128,6 +134,7 @@ impl Workers {
             let expired = |_| JobFailure {
                 error_chain: format!("stopped after {} seconds", deadline.as_secs()),
                 kind: FailureKind::Transient,
+                not_before: None,
             };
             time::timeout(deadline, run_claim(own)).await.map_err(expired)?
         });
@@ -186,7 +193,7 @@ impl Workers {
         }
         let now = (self.clock)();
         let max_attempts = self.options.max_attempts;
-        let retry_at = retry_at(failure.kind, claim.attempt, max_attempts, chance(), now);
+        let retry_at = retry_at(failure, claim.attempt, max_attempts, chance(), now);
         let failure = Failure { error_chain: failure.error_chain.clone(), retry_at };
         let mut tx = self.catalog.begin().await?;
         runs::fail(&mut tx, claim, &failure, now).await?;
@@ -259,7 +266,8 @@ fn panicked(error: JoinError) -> JobFailure {
         },
         Err(error) => error.to_string(),
     };
-    JobFailure { error_chain: format!("the job panicked: {text}"), kind: FailureKind::Panic }
+    let error_chain = format!("the job panicked: {text}");
+    JobFailure { error_chain, kind: FailureKind::Panic, not_before: None }
 }
 
 /// In [0, 1); the middle when the system gives no randomness, which only makes retries less spread.

@@ -62,6 +62,22 @@ pub struct Lease<'a> {
     pub length: Span,
 }
 
+/// Which due runs there is room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// The jobs that may begin.
+    pub jobs: Vec<JobKind>,
+    /// Batches that are not read now.
+    pub unread: Vec<BatchName>,
+}
+
+impl Room {
+    /// Room for everything.
+    pub fn unlimited() -> Self {
+        Self { jobs: JobKind::ALL.to_vec(), unread: Vec::new() }
+    }
+}
+
 /// A failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -80,8 +96,8 @@ pub struct Voided {
     pub dead: u64,
 }
 
-/// Claims the run that has been due longest and whose batch has no other running run. Of a paused
-/// batch only what was asked for by hand.
+/// Claims the run that has been due longest, that there is room for, and whose batch has no other
+/// running run. Of a paused batch only what was asked for by hand.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -89,17 +105,26 @@ pub async fn claim(
     conn: &mut Connection,
     now: Timestamp,
     lease: Lease<'_>,
+    room: &Room,
 ) -> Result<Option<Claim>, CatalogError> {
+    let jobs: Vec<&str> = room.jobs.iter().map(|job| job.as_str()).collect();
+    let jobs = serde_json::to_string(&jobs).doing("name the jobs there is room for")?;
+    let unread: Vec<&str> = room.unread.iter().map(BatchName::as_str).collect();
+    let unread = serde_json::to_string(&unread).doing("name the batches that are not read")?;
     let next: Option<RunId> = sqlx::query_scalar(
         "SELECT id FROM runs
          WHERE state IN ('pending', 'retry_wait') AND due <= ?1
            AND NOT EXISTS (SELECT 1 FROM runs AS busy
                            WHERE busy.batch = runs.batch AND busy.state = 'running')
+           AND job IN (SELECT value FROM json_each(?2))
+           AND NOT (job = 'ingest' AND batch IN (SELECT value FROM json_each(?3)))
            AND (cause = 'manual'
                 OR NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.batch = runs.batch))
          ORDER BY due, id LIMIT 1",
     )
     .bind(now)
+    .bind(jobs)
+    .bind(unread)
     .fetch_optional(&mut *conn)
     .await
     .doing("look for a due run")?;

@@ -6,8 +6,8 @@ mod claim;
 mod list;
 
 pub use claim::{
-    Claim, Failure, Lease, Voided, claim, claim_one, fail, guard, hand_back, note_config, renew,
-    succeed, void_lapsed, void_leases,
+    Claim, Failure, Lease, Room, Voided, claim, claim_one, fail, guard, hand_back, note_config,
+    renew, succeed, void_lapsed, void_leases,
 };
 pub use list::{
     RunFilter, RunRow, busy_batches, get, has_any, latest_slot, list, n_waiting, next_due, state_of,

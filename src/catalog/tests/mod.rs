@@ -67,7 +67,7 @@ async fn materialise(catalog: &Catalog, new: &NewRun) -> Option<RunId> {
 
 async fn claim(catalog: &Catalog, now: Timestamp) -> Option<Claim> {
     let mut tx = catalog.begin().await.unwrap();
-    let claim = runs::claim(&mut tx, now, LEASE).await.unwrap();
+    let claim = runs::claim(&mut tx, now, LEASE, &runs::Room::unlimited()).await.unwrap();
     tx.commit().await.unwrap();
     claim
 }

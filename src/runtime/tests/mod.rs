@@ -1,5 +1,6 @@
 //! The daemon's parts on a real catalog, with a clock that the tests turn.
 
+mod bulkheads;
 mod planning;
 mod slots;
 mod working;

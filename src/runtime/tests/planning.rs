@@ -133,7 +133,7 @@ async fn start_up_takes_back_the_runs_of_a_process_that_was_killed() {
     };
     runs::materialise(&mut tx, &new, at(0)).await.unwrap();
     let lease = runs::Lease { worker: "gone", length: Span::secs(30) };
-    runs::claim(&mut tx, at(0), lease).await.unwrap().unwrap();
+    runs::claim(&mut tx, at(0), lease, &runs::Room::unlimited()).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     let swept = async { Ok::<_, std::io::Error>(3) };
     let recovered = recover(&catalog, at(1), swept).await.unwrap();

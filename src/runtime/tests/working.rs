@@ -18,11 +18,11 @@ use crate::{
     domain::{RunReport, RunState, TrainReport},
 };
 
-type Outcome = Result<RunReport, JobFailure>;
+pub(super) type Outcome = Result<RunReport, JobFailure>;
 
 /// Workers on a catalog, with everything they tell.
-struct Staff {
-    catalog: Catalog,
+pub(super) struct Staff {
+    pub(super) catalog: Catalog,
     _folder: tempfile::TempDir,
     _batches: watch::Sender<Arc<[BatchSpec]>>,
     signals: mpsc::Sender<Signal>,
@@ -31,7 +31,7 @@ struct Staff {
     tasks: JoinSet<()>,
 }
 
-async fn staff(
+pub(super) async fn staff(
     batches: Vec<BatchSpec>,
     options: Options,
     run_claim: impl Fn(Claim) -> BoxFuture<Outcome> + Send + Sync + 'static,
@@ -60,7 +60,7 @@ async fn staff(
 }
 
 impl Staff {
-    async fn order(&self, name: &str, job: JobKind) {
+    pub(super) async fn order(&self, name: &str, job: JobKind) {
         let mut tx = self.catalog.begin().await.unwrap();
         let new = NewRun {
             batch: BatchName::parse(name).unwrap(),
@@ -75,11 +75,11 @@ impl Staff {
         self.signals.send(Signal::Wake).await.unwrap();
     }
 
-    async fn next(&mut self) -> (Claim, RunState) {
+    pub(super) async fn next(&mut self) -> (Claim, RunState) {
         self.ended.recv().await.unwrap()
     }
 
-    async fn end(mut self) -> Vec<RunRow> {
+    pub(super) async fn end(mut self) -> Vec<RunRow> {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
@@ -88,15 +88,16 @@ impl Staff {
     }
 }
 
-fn done() -> BoxFuture<Outcome> {
+pub(super) fn done() -> BoxFuture<Outcome> {
     async { Ok(RunReport::Train(TrainReport::default())) }.boxed()
 }
 
 fn failing(kind: FailureKind) -> BoxFuture<Outcome> {
-    async move { Err(JobFailure { error_chain: "read the source: refused".into(), kind }) }.boxed()
+    let error_chain = "read the source: refused".into();
+    async move { Err(JobFailure { error_chain, kind, not_before: None }) }.boxed()
 }
 
-fn grace(millis: u64) -> Options {
+pub(super) fn grace(millis: u64) -> Options {
     Options { n_workers: 4, grace: Duration::from_millis(millis), ..Options::default() }
 }
 
