@@ -14,7 +14,7 @@ use crate::{
     domain::{BatchSpec, IngestReport, Timestamp},
     net::Client,
     runtime::clock,
-    sources::{self, Intake, IntakeRules, ReadContext},
+    sources::{self, Intake, IntakeRules, Notes, ReadContext},
 };
 
 use super::{Global, Outcome, chain, listing, open};
@@ -74,7 +74,8 @@ pub(super) async fn source(global: &Global, command: Source) -> anyhow::Result<O
     };
     let (compute, now) = (Compute::new(0)?, clock::now());
     let started = Instant::now();
-    let frame = match read(batch, &test, now, &compute).await? {
+    let notes = Notes::default();
+    let frame = match read(batch, &test, (now, &notes), &compute).await? {
         Ok(frame) => frame,
         Err(error) => {
             eprintln!("error: {}", chain(&error.into()));
@@ -86,7 +87,10 @@ pub(super) async fn source(global: &Global, command: Source) -> anyhow::Result<O
     let (frame, intake) =
         compute.run(move || (sources::intake(&frame, &rules), frame)).await.map(|(i, f)| (f, i))?;
     let (intake, error) = match intake {
-        Ok(intake) => (Some(intake), None),
+        Ok(mut intake) => {
+            intake.report.notes = notes.take();
+            (Some(intake), None)
+        }
         Err(error) => (None, Some(chain(&error.into()))),
     };
     let outcome = if error.is_none() { Outcome::Done } else { Outcome::Problems };
@@ -102,7 +106,7 @@ fn names(project: &Project) -> String {
 async fn read(
     batch: &BatchSpec,
     test: &Test,
-    now: Timestamp,
+    (now, notes): (Timestamp, &Notes),
     compute: &Compute,
 ) -> anyhow::Result<Result<DataFrame, sources::SourceError>> {
     let environment = Environment::from_process().into_inner();
@@ -115,6 +119,7 @@ async fn read(
         client: &client,
         program: &program,
         environment: &environment,
+        notes,
     };
     Ok(sources::read(&batch.source, &ctx, compute).await)
 }
@@ -176,6 +181,9 @@ fn print(global: &Global, found: &Found) -> anyhow::Result<()> {
     for example in &report.rejected_examples {
         writeln!(out, "  {}", crate::domain::words::shown(example))?;
     }
+    for note in &report.notes {
+        writeln!(out, "the source said: {note}")?;
+    }
     if !report.ignored_columns.is_empty() {
         let ignored = report.ignored_columns.join(", ");
         writeln!(out, "ignored columns: {}", crate::domain::words::shown(&ignored))?;
@@ -199,7 +207,10 @@ mod tests {
         let batch = &project.batches[0];
         let now = Timestamp::parse("2026-01-02T00:00:00Z").unwrap();
         let test = Test { batch: "shop".into(), rows: 1, since: None };
-        let frame = read(batch, &test, now, &Compute::new(1).unwrap()).await.unwrap().unwrap();
+        let frame = read(batch, &test, (now, &Notes::default()), &Compute::new(1).unwrap())
+            .await
+            .unwrap()
+            .unwrap();
         let intake = sources::intake(&frame, &IntakeRules::of(batch, now)).unwrap();
         let found = found(batch, &frame, (Some(intake), None), (0.5, test.rows));
         let columns: Vec<String> =

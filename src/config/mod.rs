@@ -6,6 +6,7 @@
 mod alert;
 mod batch;
 mod check;
+mod command_source;
 mod document;
 mod environment;
 mod expand;

@@ -1,13 +1,11 @@
 //! `[source]` of a batch: where its numbers come from.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::domain::{Secret, SourceKind, SourceSpec, Span};
 
 use super::{
+    command_source,
     kinds::Kind,
     place::{Located, Place},
     section::{Section, Text},
@@ -33,7 +31,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             keys: web_source::PROMETHEUS_KEYS,
             read: &web_source::prometheus,
         },
-        Kind { name: "command", keys: &["command", "env", "max_bytes"], read: &command },
+        Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
     ]);
     SourceSpec {
         // Only read on when nothing was reported.
@@ -154,23 +152,4 @@ fn file(source: &mut Section<'_>) -> Option<SourceKind> {
     let help = "write a path or glob, as in \"data/*.csv\"; it counts from the project folder";
     let path = source.required_text("path", help)?;
     Some(SourceKind::File { path: source.check.dir.join(path.value.text) })
-}
-
-fn command(source: &mut Section<'_>) -> Option<SourceKind> {
-    let help = "write the program and its arguments as a list: [\"python3\", \"read.py\"]";
-    if !source.has("command") {
-        source.missing("command", help);
-    }
-    let place = source.key_place("command");
-    let command = source.texts("command");
-    let env: BTreeMap<String, Secret> = source.secrets("env");
-    let max_bytes = source.size("max_bytes", DEFAULT_MAX_BYTES);
-    let argv: Vec<String> = command?.into_iter().map(|word| word.value.text).collect();
-    if argv.first().is_none_or(|program| program.trim().is_empty()) {
-        let place = place.unwrap_or(source.place.clone());
-        source.check.problem_with_help(&place, "`command` names no program", help);
-        return None;
-    }
-    let dir = source.check.dir.clone();
-    Some(SourceKind::Command { argv, env, max_bytes, dir })
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CronExpr, Direction, HttpSpec, JobKind, MetricName, PrometheusSpec, Secret, Span,
-    Timestamp,
+    BatchName, CommandSpec, CronExpr, Direction, HttpSpec, JobKind, MetricName, PrometheusSpec,
+    Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -97,16 +97,7 @@ pub enum SourceKind {
     /// A Prometheus query.
     Prometheus(PrometheusSpec),
     /// A program that prints CSV or JSON rows.
-    Command {
-        /// Program and arguments; no shell. `anomstack` is this program.
-        argv: Vec<String>,
-        /// Extra environment for it.
-        env: BTreeMap<String, Secret>,
-        /// Most bytes it may print.
-        max_bytes: usize,
-        /// Folder it runs in.
-        dir: PathBuf,
-    },
+    Command(CommandSpec),
 }
 
 impl SourceKind {
@@ -117,7 +108,7 @@ impl SourceKind {
             Self::File { .. } => "file",
             Self::Http(_) => "http",
             Self::Prometheus(_) => "prometheus",
-            Self::Command { .. } => "command",
+            Self::Command(_) => "command",
         }
     }
 }

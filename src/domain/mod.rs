@@ -11,6 +11,7 @@ mod run;
 mod score;
 mod secret;
 mod series;
+mod server;
 mod source;
 mod system;
 mod time;
@@ -33,7 +34,9 @@ pub use run::{
 pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
-pub use source::{Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat};
+pub use source::{
+    CommandSpec, Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat,
+};
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, StorageBackend, StorageSpec,
     SystemSpec,

@@ -145,6 +145,9 @@ pub struct IngestReport {
     pub n_metrics: u64,
     /// Columns the source gave that were not understood, by name.
     pub ignored_columns: Vec<String>,
+    /// What the source said beside its rows.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// The newest stored observation.
     pub newest: Option<Timestamp>,
 }

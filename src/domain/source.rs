@@ -1,6 +1,7 @@
-//! Sources that are asked over HTTP: whom to ask, how, and what to make of the answer.
+//! Sources that are asked over HTTP or started as a program: whom to ask, how, and what to make of
+//! the answer.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -131,4 +132,21 @@ pub struct PrometheusSpec {
     pub name: Option<String>,
     /// Sent as `X-Scope-OrgID`.
     pub tenant: Option<String>,
+}
+
+/// A program that prints CSV or JSON rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandSpec {
+    /// Program and arguments; no shell. `anomstack` is this program.
+    pub argv: Vec<String>,
+    /// Extra environment for it.
+    pub env: BTreeMap<String, Secret>,
+    /// Names of variables it gets from this process, beside the few every program gets.
+    pub inherit: Vec<String>,
+    /// Most bytes it may print.
+    pub max_bytes: usize,
+    /// Most bytes of memory it and what it starts may use.
+    pub max_memory: usize,
+    /// Folder it runs in.
+    pub dir: PathBuf,
 }

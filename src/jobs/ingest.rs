@@ -8,7 +8,7 @@ use crate::{
     domain::{BatchSpec, IngestReport, Point, Span},
     io::{StoreError, WriteMode, layout, parquet},
     series::{self, Range},
-    sources::{self, Intake, IntakeRules, ReadContext},
+    sources::{self, Intake, IntakeRules, Notes, ReadContext},
 };
 
 use super::{AsOf, JobContext, JobError, window};
@@ -24,6 +24,7 @@ pub(super) async fn ingest(
     let mut reader = ctx.catalog.reader().await?;
     let watermark = watermarks::get(&mut reader, &batch.name, WATERMARK).await?;
     drop(reader);
+    let notes = Notes::default();
     let reading = ReadContext {
         batch,
         now: as_of.now,
@@ -31,10 +32,12 @@ pub(super) async fn ingest(
         client: &ctx.client,
         program: &ctx.program,
         environment: &ctx.environment,
+        notes: &notes,
     };
     let frame = sources::read(&batch.source, &reading, &ctx.compute).await?;
     let (frame, intake) = take_in(ctx, batch, as_of, frame).await?;
     let Intake { points, mut report } = intake;
+    report.notes = notes.take();
 
     let fresh = keep_changed(ctx, batch, points).await?;
     let n_read: u64 = report.rows_read;

@@ -36,6 +36,8 @@ pub fn of_report(report: &RunReport) -> Vec<Line> {
                 let columns = report.ignored_columns.join(", ");
                 lines.push((LogLevel::Warn, format!("columns not understood: {columns}")));
             }
+            let notes = report.notes.iter();
+            lines.extend(notes.map(|note| (LogLevel::Info, format!("the source said: {note}"))));
         }
         RunReport::Train(report) => {
             for (why, n_metrics) in &report.left_out {
@@ -108,12 +110,14 @@ mod tests {
             rows_read: 3,
             rejected: [(RejectReason::NotANumber, 2)].into(),
             rejected_examples: vec!["row 2: value is empty".into()],
+            notes: vec!["2 tables are slow".into()],
             ..IngestReport::default()
         });
         let expected = [
             (LogLevel::Info, "3 rows read, 0 stored, 2 rejected"),
             (LogLevel::Warn, "2 rows rejected: not a number"),
             (LogLevel::Warn, "rejected: row 2: value is empty"),
+            (LogLevel::Info, "the source said: 2 tables are slow"),
         ];
         assert_eq!(of_report(&report), expected.map(|(level, text)| (level, text.to_owned())));
     }

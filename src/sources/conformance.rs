@@ -12,8 +12,8 @@ use super::{
     web::testing::{endpoint, ok, serve},
 };
 use crate::domain::{
-    HttpSpec, MetricName, PageStep, Paging, Point, PrometheusSpec, Secret, SourceKind, Span,
-    Timestamp, WebFormat,
+    CommandSpec, HttpSpec, MetricName, PageStep, Paging, Point, PrometheusSpec, Secret, SourceKind,
+    Span, Timestamp, WebFormat,
 };
 
 const N_STEPS: i64 = 40;
@@ -111,12 +111,14 @@ async fn files_of_every_format_agree() {
 async fn a_program_s_output_agrees() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.csv"), separated(',')).unwrap();
-    check(SourceKind::Command {
+    check(SourceKind::Command(CommandSpec {
         argv: vec!["cat".into(), "a.csv".into()],
         env: BTreeMap::new(),
+        inherit: Vec::new(),
         max_bytes: 1 << 20,
+        max_memory: 1 << 30,
         dir: dir.path().to_owned(),
-    })
+    }))
     .await;
 }
 

@@ -200,6 +200,14 @@ pub enum SourceError {
         /// The end of what it wrote to its error output.
         stderr: String,
     },
+    /// A program and what it started used more memory than they may.
+    #[error("run `{program}`: it used more than {max_memory} bytes of memory (`max_memory`)")]
+    TooMuchMemory {
+        /// The program.
+        program: String,
+        /// The configured limit.
+        max_memory: usize,
+    },
     /// A glob over metric names cannot be read.
     #[error("read the glob `{pattern}`")]
     Glob {
@@ -246,6 +254,7 @@ impl SourceError {
             | Self::Decode { .. }
             | Self::Start { .. }
             | Self::Failed { .. }
+            | Self::TooMuchMemory { .. }
             | Self::Compute(_) => false,
         }
     }
@@ -278,10 +287,14 @@ fn listed(found: &[String]) -> String {
 
 /// A text from outside in one printable line of at most 80 characters.
 pub(super) fn printable(text: &str) -> String {
-    const MAX_CHARS: usize = 80;
-    let shown: String = text.chars().take(MAX_CHARS).collect();
+    line_of_text(text, 80)
+}
+
+/// A text from outside in one printable line of at most so many characters.
+pub(super) fn line_of_text(text: &str, max_chars: usize) -> String {
+    let shown: String = text.chars().take(max_chars).collect();
     let shown = escaped(&shown, &[]);
-    if text.chars().nth(MAX_CHARS).is_some() { format!("{shown}…") } else { shown }
+    if text.chars().nth(max_chars).is_some() { format!("{shown}…") } else { shown }
 }
 
 /// Writes out every character that would move, hide or reorder what the reader sees, but those in

@@ -13,6 +13,7 @@ mod gzip;
 pub mod host;
 
 mod intake;
+mod notes;
 mod rows;
 mod sql;
 mod stack;
@@ -36,6 +37,7 @@ use crate::{
 
 pub use error::SourceError;
 pub use intake::{Intake, IntakeRules, instant, intake, time_and_value};
+pub use notes::Notes;
 
 /// What one read is about.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,8 @@ pub struct ReadContext<'a> {
     pub program: &'a Path,
     /// This process's environment; a command gets `PATH`, `HOME` and the locale of it.
     pub environment: &'a BTreeMap<String, String>,
+    /// Takes what the source says beside its rows.
+    pub notes: &'a Notes,
 }
 
 /// Reads a source once. Dropping the future closes the connection or kills the program.
@@ -81,10 +85,10 @@ async fn read_untimed(
         SourceKind::File { path } => file::read(path, spec.max_rows, compute).await,
         SourceKind::Http(spec) => web::read_http(spec, ctx, compute).await,
         SourceKind::Prometheus(spec) => web::read_prometheus(spec, ctx, compute).await,
-        SourceKind::Command { argv, env, max_bytes, dir } => {
-            let (inherited, max_bytes) = (ctx.environment, *max_bytes);
-            let call = command::Call { argv, inherited, env, dir, max_bytes };
-            let stdout = command::run(&call, ctx.program).await?;
+        SourceKind::Command(command) => {
+            let (inherited, limit) = (ctx.environment, spec.timeout);
+            let call = command::Call { spec: command, inherited, limit, notes: ctx.notes };
+            let stdout = Box::pin(command::run(&call, ctx.program)).await?;
             let (place, max_rows) = (format!("the output of `{}`", call.name()), spec.max_rows);
             compute.run(move || rows::parse(&stdout, &place, max_rows)).await?
         }

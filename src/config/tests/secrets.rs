@@ -1,7 +1,7 @@
 //! A canary in every place a secret can be, and no way out for it.
 
 use super::*;
-use crate::domain::{ChannelKind, SourceKind};
+use crate::domain::{ChannelKind, CommandSpec, SourceKind};
 
 const CANARY: &str = "c4n4ry";
 
@@ -44,7 +44,7 @@ fn secrets_reach_the_program_and_nothing_that_is_shown() {
     assert_eq!(secret.as_ref().unwrap().reveal(), key);
     let SourceKind::Sql { url, query, .. } = &project.batches[0].source.kind else { panic!("sql") };
     assert_eq!((url.reveal(), query.as_str()), ("postgres://u:c4n4ry@db/x", "SELECT 'c4n4ry'"));
-    let SourceKind::Command { env, .. } = &project.batches[1].source.kind else {
+    let SourceKind::Command(CommandSpec { env, .. }) = &project.batches[1].source.kind else {
         panic!("command")
     };
     assert_eq!(env["T"].reveal(), CANARY);
