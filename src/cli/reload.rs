@@ -1,14 +1,14 @@
 //! Changed configuration while the daemon runs: used as a whole when all of it is valid, refused as
 //! a whole otherwise. What cannot change under running work waits for a restart, and that is said.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     compute::{Compute, ComputeError},
     config::{Problems, Project, Reading, Snapshot},
-    domain::{BatchSpec, SystemSpec},
+    domain::{BatchSpec, ServerSpec, SystemSpec},
     runtime::{
         OnBeats,
         reload::{Debounce, Step, Verdict},
@@ -143,14 +143,20 @@ fn decide(
     let SystemSpec { storage, server, log, channels: _ } = &project.system;
     let fixed = [
         (*storage != started_with.storage, "`storage`"),
-        (*server != started_with.server, "`server`"),
+        (address(server) != address(&started_with.server), "`server`"),
         (*log != started_with.log, "`log`"),
     ];
     let wait_for_restart =
         fixed.iter().filter(|(waits, _)| *waits).map(|(_, name)| *name).collect();
     let SystemSpec { storage, server, log, channels: _ } = running.system.clone();
+    // Who may use the server can change under it; where it listens cannot.
+    let server = ServerSpec { tokens: project.system.server.tokens.clone(), ..server };
     project.system = SystemSpec { storage, server, log, ..project.system };
     Outcome::Used { project, wait_for_restart }
+}
+
+const fn address(server: &ServerSpec) -> (IpAddr, u16) {
+    (server.host, server.port)
 }
 
 /// What differs, for the log.
@@ -172,7 +178,7 @@ fn changes(before: &Project, after: &Project) -> String {
         }
     }
     if before.system != after.system {
-        parts.push("the channels are changed".to_owned());
+        parts.push("channels or tokens are changed".to_owned());
     }
     if parts.is_empty() { "nothing differs".to_owned() } else { parts.join(", ") }
 }
@@ -324,6 +330,20 @@ mod tests {
         fixture.write("config/anomstack.toml", "[server]\nport = 8087\n");
         fixture.look(2).await;
         assert_eq!(fixture.concerns(), "");
+    }
+
+    #[tokio::test]
+    async fn a_rotated_token_is_used_without_a_restart() {
+        let mut fixture = Fixture::new();
+        let token = |token: &str| {
+            format!(
+                "[server]\nport = 8087\n[server.tokens.a]\nrole = \"admin\"\ntoken = \"{token}\"\n"
+            )
+        };
+        fixture.write("config/anomstack.toml", &token("0123456789abcdef"));
+        fixture.look(3).await;
+        let in_use = fixture.project.borrow().system.server.tokens[0].token.reveal().to_owned();
+        assert_eq!((in_use.as_str(), fixture.concerns().as_str()), ("0123456789abcdef", ""));
     }
 
     #[tokio::test]

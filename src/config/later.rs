@@ -10,7 +10,7 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
     ("alert", &["budget", "resolve_after", "group"]),
     ("metrics.alert", &["budget", "resolve_after", "group"]),
     ("metrics", &["features", "train", "score", "thresholds", "absence", "change"]),
-    ("server", &["auth", "tls", "tokens", "base_url"]),
+    ("server", &["tls", "base_url"]),
     ("storage", &["multipart_threshold", "multipart_chunk", "max_concurrency", "endpoint"]),
 ];
 

@@ -9,11 +9,16 @@ use base64::Engine;
 use tracing_subscriber::EnvFilter;
 
 use crate::domain::{
-    ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, Span, StorageBackend, StorageSpec,
-    SystemSpec,
+    ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, Secret, ServerSpec, Span, StorageBackend,
+    StorageSpec, SystemSpec, TokenSpec,
 };
 
-use super::{kinds::Kind, place::Located, section::Section, values::Refusal};
+use super::{
+    kinds::Kind,
+    place::{Located, Place},
+    section::Section,
+    values::Refusal,
+};
 
 /// The channel that is always there.
 pub(super) const LOG_CHANNEL: &str = "log";
@@ -23,6 +28,8 @@ const DEFAULT_CHUNK_ROWS: usize = 10_000;
 const MAX_CHUNK_ROWS: usize = 10_000_000;
 /// A message that is being sent is taken for lost after 120 s; no send may last nearly as long.
 const LONGEST_TIMEOUT: Span = Span::secs(60);
+/// Fewer could be found by trying.
+const LEAST_TOKEN_BYTES: usize = 16;
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
     SystemSpec {
@@ -57,12 +64,14 @@ fn server(section: &mut Section<'_>) -> ServerSpec {
             help: Some("write 127.0.0.1 or ::1".into()),
         })
     });
+    let has_tokens = section.has("tokens");
+    let tokens = tokens(section);
     let host = match host {
-        Some(Located { value, .. }) if value.is_loopback() => value,
+        Some(Located { value, .. }) if value.is_loopback() || has_tokens => value,
         Some(Located { value, place }) => {
             let message = format!("`{value}` can be reached from outside this machine");
-            let help = "there is no authentication yet: bind 127.0.0.1 or ::1, and put a proxy \
-                        that authenticates in front";
+            let help = "say who may use it: [server.tokens.<name>] with a `role` and a `token`; or \
+                        bind 127.0.0.1 or ::1";
             section.check.problem_with_help(&place, message, help);
             localhost
         }
@@ -70,7 +79,50 @@ fn server(section: &mut Section<'_>) -> ServerSpec {
     };
     section.show("host", host.to_string());
     let port = section.count("port", 0..=usize::from(u16::MAX), DEFAULT_PORT);
-    ServerSpec { host, port: u16::try_from(port).unwrap_or_default() }
+    ServerSpec { host, port: u16::try_from(port).unwrap_or_default(), tokens }
+}
+
+fn tokens(section: &mut Section<'_>) -> Vec<TokenSpec> {
+    let mut tokens: Vec<TokenSpec> = Vec::new();
+    section.named("tokens", |name, place, entry| {
+        let Some(spec) = token(name, place, entry) else { return };
+        if let Some(other) = tokens.iter().find(|other| other.token == spec.token) {
+            let message = format!("`{name}` and `{}` have the same token", other.name);
+            entry.check.problem(place, message);
+        }
+        tokens.push(spec);
+    });
+    tokens
+}
+
+fn token(name: &str, place: &Place, entry: &mut Section<'_>) -> Option<TokenSpec> {
+    if !entry.has("role") {
+        entry.missing("role", "write viewer (reads), operator (pushes and acts) or admin");
+    }
+    let role = entry.word::<Role>("role");
+    if !entry.has("token") {
+        entry.missing("token", "write \"${VARIABLE}\" or { file = \"path\" }");
+    }
+    let token = push_token(entry);
+    if name.trim().is_empty() {
+        entry.check.problem(place, "a token's name must not be empty");
+    }
+    Some(TokenSpec { name: name.to_owned(), role: role?.value, token: token? })
+}
+
+/// `token` of a table: long enough not to be guessed, and fit for a header.
+pub(super) fn push_token(entry: &mut Section<'_>) -> Option<Secret> {
+    let Located { value, place } = entry.secret("token")?;
+    let text = value.reveal();
+    if text.len() < LEAST_TOKEN_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let help = "make one with `openssl rand -hex 24`";
+        let message = format!(
+            "a token has at least {LEAST_TOKEN_BYTES} characters, printable ASCII without spaces"
+        );
+        entry.check.problem_with_help(&place, message, help);
+        return None;
+    }
+    Some(value)
 }
 
 fn log(section: &mut Section<'_>) -> LogSpec {

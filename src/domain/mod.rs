@@ -38,7 +38,7 @@ pub use source::{
     CommandSpec, Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat,
 };
 pub use system::{
-    ChannelKind, ChannelSpec, LogFormat, LogSpec, ServerSpec, StorageBackend, StorageSpec,
-    SystemSpec,
+    ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec,
+    SystemSpec, TokenSpec,
 };
 pub use time::{Span, TimeError, Timestamp};

@@ -51,10 +51,35 @@ pub struct StorageSpec {
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerSpec {
-    /// The address to bind; only loopback without authentication.
+    /// The address to bind; only loopback without tokens.
     pub host: IpAddr,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// Who may ask for what; without any, this machine may read.
+    pub tokens: Vec<TokenSpec>,
+}
+
+/// Somebody who may use the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenSpec {
+    /// The name in `[server.tokens.<name>]`.
+    pub name: String,
+    /// What it is good for.
+    pub role: Role,
+    /// What is sent to prove it.
+    pub token: Secret,
+}
+
+text_enum! {
+    /// What a token is good for; each role includes those before it.
+    Role {
+        /// Reading.
+        Viewer = "viewer",
+        /// Pushing rows and acting on runs and alerts.
+        Operator = "operator",
+        /// Everything.
+        Admin = "admin",
+    }
 }
 
 text_enum! {

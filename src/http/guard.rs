@@ -1,27 +1,33 @@
-//! Around every route: which hosts are answered, how large a request may be, how an answer is
-//! labelled and how a failure looks.
+//! Around every route: which hosts are answered, who may ask, how large a request may be, how an
+//! answer is labelled and how a failure looks.
 
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Json,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{failure::Failure, pages::filled, site::Site};
+use super::{
+    auth::{self, CHALLENGES, Keys, Need},
+    failure::Failure,
+    pages::filled,
+    site::Site,
+};
 
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'; object-src 'none'";
 
 /// Whom the server answers. A page of another site can make a browser send requests here under its
-/// own host name (DNS rebinding), so foreign names are refused.
+/// own host name (DNS rebinding), so foreign names are refused. With tokens any name is answered:
+/// under a foreign one a browser has none to send.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    bound: IpAddr,
+    pub(super) bound: IpAddr,
 }
 
 impl Hosts {
@@ -56,11 +62,14 @@ fn without_port(authority: &str) -> &str {
 pub(super) async fn around(
     State(site): State<Arc<Site>>,
     route: Option<MatchedPath>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match admit(&site, &request) {
+    let matched = route.as_ref().map_or("", MatchedPath::as_str);
+    let need = Need::of(matched, request.method(), params.as_ref().ok());
+    let mut response = match admit(&site, &request, &need) {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };
@@ -71,23 +80,34 @@ pub(super) async fn around(
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        for challenge in CHALLENGES {
+            let challenge = HeaderValue::from_static(challenge);
+            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
     add_headers(response.headers_mut());
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     site.app.metrics.http_request(route, response.status().as_u16());
     response
 }
 
-fn admit(site: &Site, request: &Request) -> Result<(), Failure> {
+fn admit(site: &Site, request: &Request, need: &Need) -> Result<(), Failure> {
     let header = request.headers().get(header::HOST).map(HeaderValue::to_str);
     let authority = match (request.uri().authority(), header) {
         (Some(authority), _) => authority.as_str(),
         (None, Some(Ok(host))) => host,
         (None, _) => return Err(Failure::bad("a request must name its host".to_owned())),
     };
-    if !site.hosts.allows(authority) {
+    let project = site.project();
+    let tokens = &project.system.server.tokens;
+    if !site.hosts.allows(authority) && tokens.is_empty() {
         let message = "this host name is not served here; use localhost or the bound address";
         return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));
     }
+    auth::refuse_foreign(request.method(), request.headers(), authority)?;
+    let keys = Keys { tokens, of_batch: None, bound: site.hosts.bound };
+    keys.admit(need, request.headers())?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
     let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
     if site.limits.max_body_bytes < length {
@@ -134,6 +154,8 @@ fn dressed(site: &Site, failure: Failure, is_api: bool) -> Response {
 const fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "That cannot be read",
+        StatusCode::UNAUTHORIZED => "Sign in",
+        StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "Only reading is possible here",
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",

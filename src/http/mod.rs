@@ -1,9 +1,10 @@
 //! The HTTP server: health, metrics, JSON API and dashboard. The only module that names axum and
-//! hyper. Everything it shows is read; nothing is changed here.
+//! hyper.
 
 mod api;
 mod ask;
 mod assets;
+mod auth;
 mod chart;
 mod dashboard;
 mod failure;

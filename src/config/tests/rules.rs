@@ -245,13 +245,30 @@ fn detectors_alerts_and_the_rest_are_checked() {
 }
 
 #[test]
-fn the_system_file_is_checked() {
+fn a_server_that_others_reach_needs_tokens_that_cannot_be_guessed() {
     check_system(
         "[server]\nhost = \"0.0.0.0\"",
         &[
-            "anomstack.toml:2:8: `0.0.0.0` can be reached from outside this machine (there is no authentication yet: bind 127.0.0.1 or ::1, and put a proxy that authenticates in front)",
+            "anomstack.toml:2:8: `0.0.0.0` can be reached from outside this machine (say who may use it: [server.tokens.<name>] with a `role` and a `token`; or bind 127.0.0.1 or ::1)",
         ],
     );
+    check_system(
+        "[server]\nhost = \"0.0.0.0\"\n[server.tokens.a]\nrole = \"boss\"\ntoken = \"short\"",
+        &[
+            "anomstack.toml:4:8: `boss` is not one of viewer, operator, admin",
+            "anomstack.toml:5:9: a token has at least 16 characters, printable ASCII without spaces (make one with `openssl rand -hex 24`)",
+        ],
+    );
+    check_system(
+        "[server.tokens.a]\ntoken = \"0123456789abcdef\"",
+        &[
+            "anomstack.toml:1:16: `server.tokens.a.role` is missing (write viewer (reads), operator (pushes and acts) or admin)",
+        ],
+    );
+}
+
+#[test]
+fn the_system_file_is_checked() {
     check_system(
         "[server]\nhost = \"localhost\"",
         &["anomstack.toml:2:8: `localhost` is not an IP address (write 127.0.0.1 or ::1)"],

@@ -79,8 +79,13 @@ pub(super) fn hour(n: i64) -> Timestamp {
 
 impl Fixture {
     pub(super) async fn new() -> Self {
+        Self::with_system("").await
+    }
+
+    /// With a system file of this text.
+    pub(super) async fn with_system(system: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let project = project(dir.path());
+        let project = project(dir.path(), system);
         let store = Store::memory();
         let history = History::new(store.clone(), Compute::new(1).unwrap(), Compression::Off);
         let catalog = Catalog::open(&dir.path().join("catalog.db")).await.unwrap();
@@ -117,10 +122,10 @@ impl Fixture {
     }
 }
 
-fn project(dir: &Path) -> Project {
+fn project(dir: &Path, system: &str) -> Project {
     std::fs::create_dir_all(dir.join("config")).unwrap();
     std::fs::create_dir_all(dir.join("metric_batches")).unwrap();
-    std::fs::write(dir.join("config/anomstack.toml"), "").unwrap();
+    std::fs::write(dir.join("config/anomstack.toml"), system).unwrap();
     std::fs::write(dir.join("metric_batches/shop.toml"), SHOP).unwrap();
     let quiet = "[source]\nkind = \"file\"\npath = \"quiet.csv\"\n";
     std::fs::write(dir.join("metric_batches/quiet.toml"), quiet).unwrap();

@@ -1,5 +1,6 @@
 //! The claims of the server, asked as a client would ask.
 
+mod access;
 mod fixture;
 
 use axum::http::{Method, StatusCode};

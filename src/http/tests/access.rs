@@ -1,0 +1,71 @@
+//! Every route with no token, a wrong one and one of each role.
+
+use axum::http::{Method, StatusCode};
+
+use super::{PAGES, fixture::Fixture};
+
+const VIEWER: &str = "viewer-token-0123456789";
+const TOKENS: &str = "
+[server.tokens.reader]
+role = \"viewer\"
+token = \"viewer-token-0123456789\"
+[server.tokens.pusher]
+role = \"operator\"
+token = \"operator-token-0123456789\"
+";
+
+const API: &[&str] = &[
+    "/metrics",
+    "/api/v1/batches",
+    "/api/v1/batches/shop/metrics",
+    "/api/v1/alerts",
+    "/api/v1/runs/1",
+    "/api/v1/models",
+    "/nowhere",
+    "/api/v1/nowhere",
+];
+
+async fn status(fixture: &Fixture, uri: &str, token: Option<&str>) -> StatusCode {
+    let bearer = format!("Bearer {}", token.unwrap_or_default());
+    let mut headers = vec![("host", "anomstack.example")];
+    headers.extend(token.map(|_| ("authorization", bearer.as_str())));
+    fixture.ask(Method::GET, uri, &headers).await.status
+}
+
+#[tokio::test]
+async fn with_tokens_only_who_sends_one_is_answered() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    for uri in PAGES.iter().chain(API) {
+        assert_eq!(status(&fixture, uri, None).await, StatusCode::UNAUTHORIZED, "{uri}");
+        let wrong = Some("another-token-0123456789");
+        assert_eq!(status(&fixture, uri, wrong).await, StatusCode::UNAUTHORIZED, "{uri}");
+        let right = status(&fixture, uri, Some(VIEWER)).await;
+        let expected = if uri.contains("nowhere") { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        assert_eq!(right, expected, "{uri}");
+    }
+    for uri in ["/healthz", "/readyz"] {
+        assert_eq!(status(&fixture, uri, None).await, StatusCode::OK, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_is_asked_to_sign_in() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    let answer = fixture.get("/").await;
+    let challenge = answer.headers.get("www-authenticate").unwrap().to_str().unwrap();
+    assert!(challenge.starts_with("Basic realm="), "{challenge}");
+    assert!(answer.body.contains("Sign in") && !answer.body.contains("shop"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_viewer_changes_nothing() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    let bearer = format!("Bearer {VIEWER}");
+    let headers = [("host", "localhost"), ("authorization", bearer.as_str())];
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        for uri in ["/", "/api/v1/batches", "/api/v1/batches/shop/points", "/nowhere"] {
+            let answer = fixture.ask(method.clone(), uri, &headers).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {uri}");
+        }
+    }
+}
