@@ -64,12 +64,34 @@ impl Compute {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ComputeError> {
+        self.outcome(work, |task| self.pool.spawn(task)).await
+    }
+
+    /// Runs work that mostly waits, for a disk or until somebody takes what it made, on a thread of
+    /// its own: on the pool it would keep a computing thread from those it waits for. It must end
+    /// soon after nobody waits for it any more, as dropping the future does not stop it.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn wait<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ComputeError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        self.outcome(work, |task| drop(tokio::task::spawn_blocking(task))).await
+    }
+
+    async fn outcome<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        start: impl FnOnce(Box<dyn FnOnce() + Send>),
+    ) -> Result<T, ComputeError> {
         let (give, take) = oneshot::channel();
-        self.pool.spawn(move || {
+        start(Box::new(move || {
             let outcome = catch_unwind(AssertUnwindSafe(work));
             // The receiver is gone when the run was cancelled: nobody waits for the result.
             drop(give.send(outcome));
-        });
+        }));
         match take.await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(panic)) => Err(ComputeError::Panicked { message: panic_text(&*panic) }),

@@ -15,8 +15,10 @@ pub mod models;
 pub mod outbox;
 pub mod pauses;
 pub mod run_log;
+pub mod raw_parts;
 pub mod runs;
 pub mod segments;
+pub mod source_memory;
 pub mod watermarks;
 
 use std::{

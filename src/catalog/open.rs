@@ -18,6 +18,7 @@ use super::error::{CatalogError, Doing as _};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "pauses", include_str!("../../migrations/sqlite/0002_pauses.sql")),
+    (3, "source_memory", include_str!("../../migrations/sqlite/0003_source_memory.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.
@@ -95,7 +96,16 @@ async fn make_ready(
         0 => {}
         found => copy(writer, path, found).await?,
     }
-    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+    migrate(writer, path, MIGRATIONS.len()).await
+}
+
+/// Brings a catalog up to date with the first so many migrations.
+pub(super) async fn migrate(
+    writer: &SqlitePool,
+    path: &Path,
+    n_migrations: usize,
+) -> Result<(), CatalogError> {
+    let migrations = MIGRATIONS.iter().take(n_migrations).map(|(version, name, sql)| {
         Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let migrated = Migrator::with_migrations(migrations.collect()).run(writer).await;

@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::{
     compute::Compute,
     config::{self, Environment, Project},
-    domain::{BatchSpec, IngestReport, Timestamp},
+    domain::{BatchSpec, IngestReport, Remembered, Series, Timestamp},
     net::Client,
     runtime::clock,
-    sources::{self, Intake, IntakeRules, Notes, ReadContext},
+    sources::{self, Intake, IntakeRules, Notes, ReadContext, SourceError},
 };
 
 use super::{Global, Outcome, chain, listing, open};
@@ -72,29 +72,14 @@ pub(super) async fn source(global: &Global, command: Source) -> anyhow::Result<O
         eprintln!("error: no batch `{}`; there are: {}", test.batch, names(&project));
         return Ok(Outcome::NotStarted);
     };
-    let (compute, now) = (Compute::new(0)?, clock::now());
-    let started = Instant::now();
-    let notes = Notes::default();
-    let frame = match read(batch, &test, (now, &notes), &compute).await? {
-        Ok(frame) => frame,
+    let compute = Compute::new(0)?;
+    let (found, outcome) = match look(batch, &test, clock::now(), &compute).await? {
+        Ok(look) => look.found(batch),
         Err(error) => {
             eprintln!("error: {}", chain(&error.into()));
             return Ok(Outcome::Problems);
         }
     };
-    let seconds = started.elapsed().as_secs_f64();
-    let rules = IntakeRules::of(batch, now);
-    let (frame, intake) =
-        compute.run(move || (sources::intake(&frame, &rules), frame)).await.map(|(i, f)| (f, i))?;
-    let (intake, error) = match intake {
-        Ok(mut intake) => {
-            intake.report.notes = notes.take();
-            (Some(intake), None)
-        }
-        Err(error) => (None, Some(chain(&error.into()))),
-    };
-    let outcome = if error.is_none() { Outcome::Done } else { Outcome::Problems };
-    let found = found(batch, &frame, (intake, error), (seconds, test.rows));
     print(global, &found)?;
     Ok(outcome)
 }
@@ -103,51 +88,103 @@ fn names(project: &Project) -> String {
     project.batches.iter().map(|batch| batch.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-async fn read(
+/// Reads the whole source, and keeps only what is to be shown.
+async fn look(
     batch: &BatchSpec,
     test: &Test,
-    (now, notes): (Timestamp, &Notes),
+    now: Timestamp,
     compute: &Compute,
-) -> anyhow::Result<Result<DataFrame, sources::SourceError>> {
+) -> anyhow::Result<Result<Look, SourceError>> {
     let environment = Environment::from_process().into_inner();
     let program = config::program().context("find this program's own file")?;
-    let client = Client::new();
+    let (client, notes) = (Client::new(), Notes::default());
     let ctx = ReadContext {
         batch,
         now,
         last_timestamp: test.since,
+        remembered: &Remembered::default(),
         client: &client,
         program: &program,
         environment: &environment,
-        notes,
+        notes: &notes,
     };
-    Ok(sources::read(&batch.source, &ctx, compute).await)
+    let started = Instant::now();
+    let (outlet, mut chunks) = sources::channel(&batch.source);
+    let mut look = Look {
+        columns: Vec::new(),
+        first_rows: Vec::new(),
+        n_points: 0,
+        intake: Intake::new(&IntakeRules::of(batch, now)),
+        seconds: 0.0,
+        notes: Vec::new(),
+    };
+    let take = async {
+        while let Some(frame) = chunks.next().await {
+            look.take(&frame, test.rows);
+        }
+        Ok(())
+    };
+    let read = tokio::try_join!(sources::read(&batch.source, &ctx, compute, outlet), take);
+    look.seconds = started.elapsed().as_secs_f64();
+    look.notes = notes.take();
+    Ok(read.map(|_| look))
 }
 
-fn found(
-    batch: &BatchSpec,
-    frame: &DataFrame,
-    (intake, error): (Option<Intake>, Option<String>),
-    (seconds, n_rows): (f64, usize),
-) -> Found {
-    let columns = frame.columns().iter();
-    let cell = |column: &polars::prelude::Column, row: usize| {
+/// What is kept of a read.
+struct Look {
+    columns: Vec<Column>,
+    first_rows: Vec<Vec<Option<String>>>,
+    n_points: usize,
+    intake: Result<Intake, SourceError>,
+    seconds: f64,
+    notes: Vec<String>,
+}
+
+impl Look {
+    fn take(&mut self, frame: &DataFrame, n_rows: usize) {
+        if self.columns.is_empty() {
+            self.columns = frame
+                .columns()
+                .iter()
+                .map(|c| Column { name: c.name().to_string(), dtype: c.dtype().to_string() })
+                .collect();
+            self.first_rows =
+                (0..frame.height().min(n_rows)).map(|row| cells(frame, row)).collect();
+        }
+        if let Ok(intake) = &mut self.intake {
+            match intake.take(frame) {
+                Ok(()) => self.n_points += intake.drain().iter().map(Series::len).sum::<usize>(),
+                Err(error) => self.intake = Err(error),
+            }
+        }
+    }
+
+    fn found(self, batch: &BatchSpec) -> (Found, Outcome) {
+        let (report, error) = match self.intake {
+            Ok(intake) => (Some(IngestReport { notes: self.notes, ..intake.report() }), None),
+            Err(error) => (None, Some(chain(&error.into()))),
+        };
+        let outcome = if error.is_none() { Outcome::Done } else { Outcome::Problems };
+        let found = Found {
+            batch: batch.name.to_string(),
+            kind: batch.source.kind.as_str(),
+            seconds: self.seconds,
+            columns: self.columns,
+            first_rows: self.first_rows,
+            n_points: self.n_points,
+            report,
+            error,
+        };
+        (found, outcome)
+    }
+}
+
+fn cells(frame: &DataFrame, row: usize) -> Vec<Option<String>> {
+    let cell = |column: &polars::prelude::Column| {
         let value = column.get(row).ok().filter(|value| !value.is_null())?;
         Some(value.str_value().into_owned())
     };
-    let row = |row| frame.columns().iter().map(|column| cell(column, row)).collect();
-    Found {
-        batch: batch.name.to_string(),
-        kind: batch.source.kind.as_str(),
-        seconds,
-        columns: columns
-            .map(|c| Column { name: c.name().to_string(), dtype: c.dtype().to_string() })
-            .collect(),
-        first_rows: (0..frame.height().min(n_rows)).map(row).collect(),
-        n_points: intake.as_ref().map_or(0, |intake| intake.points.len()),
-        report: intake.map(|intake| intake.report),
-        error,
-    }
+    frame.columns().iter().map(cell).collect()
 }
 
 fn print(global: &Global, found: &Found) -> anyhow::Result<()> {
@@ -207,12 +244,8 @@ mod tests {
         let batch = &project.batches[0];
         let now = Timestamp::parse("2026-01-02T00:00:00Z").unwrap();
         let test = Test { batch: "shop".into(), rows: 1, since: None };
-        let frame = read(batch, &test, (now, &Notes::default()), &Compute::new(1).unwrap())
-            .await
-            .unwrap()
-            .unwrap();
-        let intake = sources::intake(&frame, &IntakeRules::of(batch, now)).unwrap();
-        let found = found(batch, &frame, (Some(intake), None), (0.5, test.rows));
+        let look = look(batch, &test, now, &Compute::new(1).unwrap()).await.unwrap().unwrap();
+        let (found, _) = look.found(batch);
         let columns: Vec<String> =
             found.columns.iter().map(|c| format!("{} {}", c.name, c.dtype)).collect();
         assert_eq!(columns, ["ts str", "metric str", "value str", "note str"]);

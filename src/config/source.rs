@@ -13,6 +13,8 @@ use super::{
 };
 
 const DEFAULT_MAX_ROWS: usize = 10_000_000;
+/// Of rows in memory, unlike the kinds' own limit on what they are sent.
+const DEFAULT_MAX_FRAME_BYTES: usize = 4 << 30;
 pub(super) const DEFAULT_MAX_BYTES: usize = 64 << 20;
 
 /// Reads `[source]`. A `query_file` is looked for in the batch file's folder, then in
@@ -21,10 +23,10 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
     let kind = source.read_kind(&[
         Kind {
             name: "sql",
-            keys: &["url", "query", "query_file", "params"],
+            keys: &["url", "query", "query_file", "params", "max_bytes"],
             read: &|source| sql(source, query_dirs),
         },
-        Kind { name: "file", keys: &["path"], read: &file },
+        Kind { name: "file", keys: &["path", "max_bytes"], read: &file },
         Kind { name: "http", keys: web_source::HTTP_KEYS, read: &web_source::http },
         Kind {
             name: "prometheus",
@@ -33,6 +35,12 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
         },
         Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
     ]);
+    let max_bytes = match &kind {
+        Some(SourceKind::Sql { .. } | SourceKind::File { .. }) => {
+            source.size("max_bytes", DEFAULT_MAX_FRAME_BYTES)
+        }
+        _ => DEFAULT_MAX_FRAME_BYTES,
+    };
     SourceSpec {
         // Only read on when nothing was reported.
         kind: kind.unwrap_or(SourceKind::File { path: PathBuf::new() }),
@@ -40,6 +48,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
         lateness: source.span_or("lateness", Span::secs(600)),
         drop_incomplete: source.flag("drop_incomplete", false),
         max_rows: source.count("max_rows", 1..=usize::MAX, DEFAULT_MAX_ROWS),
+        max_bytes: max_bytes as u64,
     }
 }
 

@@ -71,6 +71,8 @@ pub struct SourceSpec {
     pub drop_incomplete: bool,
     /// Most rows one read may give.
     pub max_rows: usize,
+    /// Most bytes the rows of one read may take as columns in memory.
+    pub max_bytes: u64,
 }
 
 /// What to read.

@@ -7,6 +7,7 @@ mod cron;
 mod model;
 mod names;
 mod plain;
+mod remembered;
 mod run;
 mod score;
 mod secret;
@@ -27,6 +28,7 @@ pub use cron::{CronError, CronExpr};
 pub use model::{DetectorCard, LeftOut, ModelCard, ModelQuality, ModelVersion};
 pub use names::{BatchName, MetricName, NameError};
 pub use plain::Plain;
+pub use remembered::Remembered;
 pub use run::{
     AlertReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState, ScoreReport,
     Skipped, TrainReport, UnknownText,

@@ -70,10 +70,34 @@ pub fn metadata_key(batch: &BatchName, metric: &MetricName, version: &ModelVersi
     Key::from_parts(format!("{}/metadata_{version}.json", model_prefix(batch, metric)))
 }
 
-/// What an attempt of an ingest received, by the day it arrived.
-pub fn raw_key(batch: &BatchName, at: Timestamp, run: RunId, epoch: i64) -> Key {
+/// A numbered part of what a run stored. The epoch keeps a run that lost its claim from touching
+/// the objects of the one that took over.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Which run.
+    pub run: RunId,
+    /// Which attempt of it.
+    pub epoch: i64,
+    /// Counted from 0.
+    pub number: u32,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "run-{}-{}-{}.parquet", self.run, self.epoch, self.number)
+    }
+}
+
+/// A part of what an attempt of an ingest received, by the day it arrived.
+pub fn raw_part_key(batch: &BatchName, at: Timestamp, part: Part) -> Key {
     let day = at.to_utc().format("%Y-%m-%d");
-    Key::from_parts(format!("{}/{day}/run-{run}-{epoch}.parquet", raw_prefix(batch)))
+    Key::from_parts(format!("{}/{day}/{part}", raw_prefix(batch)))
+}
+
+/// Whether a key is that of a [`raw_part_key`]: the catalog lists these.
+pub fn is_raw_part(key: &Key) -> bool {
+    let name = key.as_str().rsplit('/').next().unwrap_or_default();
+    name.matches('-').count() == 3
 }
 
 /// Where everything lies that a batch's ingests received.
@@ -91,8 +115,13 @@ pub fn history_prefix(batch: &BatchName, kind: SegmentKind) -> String {
     format!("data/processed/{}/{kind}", encode_name(batch.as_str()))
 }
 
-/// The points a run stored. The epoch keeps a run that lost its claim from touching the object of
-/// the one that took over.
+/// A part of the points a run stored.
+pub fn points_part_key(batch: &BatchName, part: Part) -> Key {
+    Key::from_parts(format!("{}/{part}", history_prefix(batch, SegmentKind::Points)))
+}
+
+/// All the points a run stored, as one part.
+#[cfg(test)]
 pub fn points_key(batch: &BatchName, run: RunId, epoch: i64) -> Key {
     segment_key(batch, SegmentKind::Points, run, epoch)
 }
@@ -174,6 +203,7 @@ mod tests {
         let metric = MetricName::parse("../x").unwrap();
         let at = Timestamp::parse("2026-01-02T03:04:05.678Z").unwrap();
         let version = ModelVersion::at(at);
+        let part = Part { run: RunId(7), epoch: 2, number: 0 };
         for (key, expected) in [
             (
                 model_key(&batch, &metric, &version),
@@ -183,8 +213,8 @@ mod tests {
                 metadata_key(&batch, &metric, &version),
                 "models/shop/..%2Fx/metadata_20260102T030405678Z.json",
             ),
-            (raw_key(&batch, at, RunId(7), 2), "data/raw/shop/2026-01-02/run-7-2.parquet"),
-            (points_key(&batch, RunId(7), 2), "data/processed/shop/points/run-7-2.parquet"),
+            (raw_part_key(&batch, at, part), "data/raw/shop/2026-01-02/run-7-2-0.parquet"),
+            (points_part_key(&batch, part), "data/processed/shop/points/run-7-2-0.parquet"),
             (scores_key(&batch, RunId(7), 2), "data/processed/shop/scores/run-7-2.parquet"),
             (batch_config_key(&batch, "abc"), "config/metric_batches/shop/abc.toml"),
         ] {

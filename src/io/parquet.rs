@@ -52,18 +52,38 @@ pub enum ParquetError {
 /// # Errors
 /// [`ParquetError::Encode`] for a column the format has no type for.
 pub fn encode(frame: &mut DataFrame, compression: Compression) -> Result<Bytes, ParquetError> {
+    let mut bytes = Vec::new();
+    let written = writer(&mut bytes, compression).finish(frame);
+    written.map_err(|source| ParquetError::Encode { source })?;
+    Ok(bytes.into())
+}
+
+/// Writes frames of one schema as one, each a row group of it.
+///
+/// # Errors
+/// [`ParquetError::Encode`] for a column the format has no type for.
+pub fn encode_all(frames: &[DataFrame], compression: Compression) -> Result<Bytes, ParquetError> {
+    let mut bytes = Vec::new();
+    let wrong = |source| ParquetError::Encode { source };
+    let schema = frames.first().map(|frame| frame.schema().as_ref().clone()).unwrap_or_default();
+    let mut writer = writer(&mut bytes, compression).batched(&schema).map_err(wrong)?;
+    for frame in frames {
+        writer.write_batch(frame).map_err(wrong)?;
+    }
+    writer.finish().map_err(wrong)?;
+    drop(writer);
+    Ok(bytes.into())
+}
+
+fn writer(bytes: &mut Vec<u8>, compression: Compression) -> ParquetWriter<&mut Vec<u8>> {
     let compression = match compression {
         Compression::Off => ParquetCompression::Uncompressed,
         Compression::Zstd => ParquetCompression::Zstd(None),
     };
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
+    ParquetWriter::new(bytes)
         .with_compression(compression)
         .with_statistics(StatisticsOptions::default())
         .with_row_group_size(Some(ROW_GROUP_ROWS))
-        .finish(frame)
-        .map_err(|source| ParquetError::Encode { source })?;
-    Ok(bytes.into())
 }
 
 /// Reads a whole frame.

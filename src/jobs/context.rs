@@ -66,17 +66,19 @@ pub struct AsOf {
     pub until: Timestamp,
     /// A source need not be asked for what is older, as far as the past is concerned.
     pub since: Option<Timestamp>,
+    /// Whether "now" is the present: what a source noted of earlier reads counts only then.
+    pub is_live: bool,
 }
 
 impl AsOf {
     /// The present: sources whose clock runs ahead of ours by up to a day are still read.
     pub fn live(now: Timestamp) -> Self {
-        Self { now, until: now + Span::days(1), since: None }
+        Self { now, until: now + Span::days(1), since: None, is_live: true }
     }
 
     /// A past instant, as if the job had run then: nothing observed later is looked at.
     pub fn exactly(now: Timestamp) -> Self {
-        Self { now, until: now + Span::from_micros(1), since: None }
+        Self { now, until: now + Span::from_micros(1), since: None, is_live: false }
     }
 
     /// [`AsOf::exactly`], when what lies before `since` was read by a run then.

@@ -8,7 +8,7 @@ use super::{AsOf, JobContext, JobError, Progress, VersionClock};
 use crate::{
     catalog::{
         Catalog,
-        runs::{self, Lease, NewRun, RunCause},
+        runs::{self, Claim, Lease, NewRun, RunCause},
     },
     compute::Compute,
     config::{self, Environment},
@@ -36,6 +36,16 @@ impl Fixture {
 
     /// Runs a job as the program does, as a new attempt where the slot was run before.
     pub(super) async fn run(&self, job: JobKind, as_of: AsOf) -> Result<RunReport, JobError> {
+        let claim = self.claim(job, as_of).await?;
+        let report = super::run(&self.ctx, &claim, &self.batch, as_of).await?;
+        let mut tx = self.ctx.catalog.begin().await?;
+        runs::succeed(&mut tx, &claim, &report, (self.ctx.clock)()).await?;
+        tx.commit().await?;
+        Ok(report)
+    }
+
+    /// Claims a run of a job, as a new attempt where the slot was run before.
+    pub(super) async fn claim(&self, job: JobKind, as_of: AsOf) -> Result<Claim, JobError> {
         let now = (self.ctx.clock)();
         let new = NewRun {
             batch: self.batch.name.clone(),
@@ -50,11 +60,7 @@ impl Fixture {
         let lease = Lease { worker: "test", length: Span::hours(1) };
         let claim = runs::claim_one(&mut tx, run, now, lease).await?.unwrap();
         tx.commit().await?;
-        let report = super::run(&self.ctx, &claim, &self.batch, as_of).await?;
-        let mut tx = self.ctx.catalog.begin().await?;
-        runs::succeed(&mut tx, &claim, &report, now).await?;
-        tx.commit().await?;
-        Ok(report)
+        Ok(claim)
     }
 }
 

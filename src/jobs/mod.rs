@@ -17,6 +17,9 @@ mod model_store;
 mod names;
 mod retention;
 mod score;
+mod storing;
+#[cfg(test)]
+mod storing_tests;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::{
-    catalog::{models, runs, segments},
+    catalog::{models, raw_parts, runs, segments},
     domain::{BatchSpec, SegmentKind, Span, Timestamp},
     io::layout,
 };
@@ -74,6 +74,9 @@ async fn remove_raw(
         let day = layout::raw_day(&key).and_then(|day| Timestamp::parse(day).ok());
         if day.is_some_and(|day| day + Span::days(1) <= before) {
             ctx.store.delete_if_exists(&key).await?;
+            let mut tx = ctx.catalog.begin().await?;
+            raw_parts::forget(&mut tx, key.as_str()).await?;
+            tx.commit().await?;
             n_removed += 1;
         }
     }
@@ -107,7 +110,8 @@ mod tests {
             };
             let mut tx = ctx.catalog.begin().await.unwrap();
             let run = runs::materialise(&mut tx, &new, at).await.unwrap().unwrap();
-            let raw = layout::raw_key(&batch.name, at, run, 1);
+            let part = layout::Part { run, epoch: 1, number: 0 };
+            let raw = layout::raw_part_key(&batch.name, at, part);
             let mode = crate::io::WriteMode::CreateOnly;
             ctx.store.put(&raw, bytes::Bytes::from_static(b"x"), mode).await.unwrap();
             let point = Point { metric: MetricName::parse("m").unwrap(), at, value: n as f64 };

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    catalog::{models, runs, segments},
+    catalog::{models, raw_parts, runs, segments},
     domain::{BatchName, SegmentKind, Span},
     io::{Key, layout},
 };
@@ -40,7 +40,7 @@ pub async fn sweep(ctx: &JobContext) -> Result<Swept, JobError> {
         tx.commit().await?;
         swept.replaced += 1;
     }
-    for prefix in ["data/processed", "models"] {
+    for prefix in ["data/processed", "data/raw", "models"] {
         swept.orphans += sweep_orphans(ctx, prefix).await?;
     }
     Ok(swept)
@@ -57,12 +57,15 @@ async fn sweep_orphans(ctx: &JobContext, prefix: &str) -> Result<u64, JobError> 
     let segments = segments::known_keys(&mut reader).await?;
     let mut referenced: HashSet<String> = segments.into_iter().collect();
     referenced.extend(models::known_keys(&mut reader).await?);
+    referenced.extend(raw_parts::known_keys(&mut reader).await?);
     drop(reader);
     let old = (ctx.clock)() - GRACE;
     let mut n_removed = 0;
     let is_orphan = |key: &Key| {
         let is_busy = busy.iter().any(|folder| key.as_str().starts_with(folder));
-        !is_busy && !referenced.contains(key.as_str())
+        // Raw objects of earlier versions of this program are whole by themselves, and not listed.
+        let is_listed = !key.as_str().starts_with("data/raw/") || layout::is_raw_part(key);
+        !is_busy && is_listed && !referenced.contains(key.as_str())
     };
     for key in keys.into_iter().filter(is_orphan) {
         if ctx.store.stat(&key).await?.modified < old {
@@ -76,7 +79,7 @@ async fn sweep_orphans(ctx: &JobContext, prefix: &str) -> Result<u64, JobError> 
 /// Where the runs of a batch write.
 fn folders(batch: &BatchName) -> Vec<String> {
     let history = SegmentKind::ALL.iter().map(|kind| layout::history_prefix(batch, *kind));
-    let all = history.chain([layout::models_prefix(batch)]);
+    let all = history.chain([layout::models_prefix(batch), layout::raw_prefix(batch)]);
     all.map(|folder| format!("{folder}/")).collect()
 }
 

@@ -7,7 +7,7 @@ use polars::prelude::{
 };
 
 use super::merge::{Rows, arrive};
-use crate::domain::{Band, MetricName, ModelVersion, NameError, ScorePoint, Timestamp};
+use crate::domain::{Band, MetricName, ModelVersion, NameError, ScorePoint, Series, Timestamp};
 
 /// A segment whose columns are not those of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,43 @@ pub(super) fn points_frame(rows: &Rows<(Timestamp, f64)>) -> Result<DataFrame, P
         instants(all().map(|(at, _)| *at))?,
         Column::new("value".into(), all().map(|(_, value)| *value).collect::<Vec<_>>()),
     ])
+}
+
+/// The columns of points that are one series a metric.
+pub(super) fn series_frame(all: &[Series]) -> Result<DataFrame, PolarsError> {
+    let names = all
+        .iter()
+        .flat_map(|series| std::iter::repeat_n(series.metric.as_str(), series.len()))
+        .collect::<Vec<_>>();
+    DataFrame::new_infer_height(vec![
+        Column::new("metric".into(), names),
+        instants(all.iter().flat_map(|series| &series.at).copied())?,
+        Column::new(
+            "value".into(),
+            all.iter().map(|s| s.value.as_slice()).collect::<Vec<_>>().concat(),
+        ),
+    ])
+}
+
+/// Calls for each stretch of points of one metric, with the instants and values of all rows.
+pub(super) fn each_point(
+    frame: &DataFrame,
+    mut take: impl FnMut(MetricName, std::ops::Range<usize>, &[i64], &[f64]),
+) -> Result<(), ColumnError> {
+    let (at, value) = (micros(frame)?, numbers(frame, "value")?);
+    let (at, value) = (whole(at.cont_slice(), "at")?, whole(value.cont_slice(), "value")?);
+    for_each_metric(frame, |metric, rows| {
+        take(metric, rows, at, value);
+        Ok(())
+    })
+}
+
+/// A column without an empty cell.
+fn whole<'a, T>(
+    cells: Result<&'a [T], PolarsError>,
+    column: &'static str,
+) -> Result<&'a [T], ColumnError> {
+    cells.map_err(|_| ColumnError::Value { row: 0, column })
 }
 
 /// The columns of scores.

@@ -9,12 +9,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     SeriesError,
+    changed::Comparison,
     merge::{Row, Rows, arrive},
-    segment::{POINTS, Range, SCORES, Schema, damaged, newest, settled},
+    segment::{POINTS, Range, SCORES, Schema, damaged, encode_series, learn, newest, settled},
 };
 use crate::{
     compute::Compute,
-    domain::{BatchName, MetricName, Point, ScorePoint, Segment, Series, Timestamp},
+    domain::{BatchName, MetricName, ScorePoint, Segment, Series, Timestamp},
     io::{Key, Store, StoreError, WriteMode, parquet::Compression},
 };
 
@@ -35,34 +36,81 @@ impl History {
         Self { store, compute, compression }
     }
 
-    /// Writes points as one segment; of several for one metric and instant the last stays. When
-    /// this returns the object is durable, but nobody knows of it until the catalog lists it.
-    /// Writing the same rows to the same key again is no error.
+    /// Writes observations as one segment. When this returns the object is durable, but nobody
+    /// knows of it until the catalog lists it. Writing the same rows to the same key again is no
+    /// error.
+    ///
+    /// # Shape
+    /// `all` is sorted by metric; at most one series a metric.
     ///
     /// # Errors
     /// [`SeriesError::Empty`] without points; [`SeriesError::Write`] when the store fails or other
     /// rows lie under the key.
-    pub async fn write_points(
+    pub async fn write_series(
         &self,
         key: Key,
         batch: &BatchName,
-        points: Vec<Point>,
+        all: Vec<Series>,
+    ) -> Result<Segment, SeriesError> {
+        let (batch, place, compression) = (batch.clone(), key.clone(), self.compression);
+        let work = move || encode_series(&all, batch, &place, compression);
+        let (segment, bytes) = self.compute.run(work).await??;
+        self.store_once(&key, bytes, &segment).await?;
+        Ok(segment)
+    }
+
+    /// The observations that are not in the segments or have another value there. What is stored
+    /// is looked through a piece at a time, never held.
+    ///
+    /// # Shape
+    /// The segments are in order of arrival, the newest last. `incoming` is sorted by metric; at
+    /// most one series a metric. Both hold for what is given back; no series of it is empty.
+    ///
+    /// # Errors
+    /// As [`Self::read_points`].
+    pub async fn changed(
+        &self,
+        segments: &[Segment],
+        incoming: Vec<Series>,
+    ) -> Result<Vec<Series>, SeriesError> {
+        let mut comparison = Comparison::new(incoming);
+        let Some((oldest, newest)) = comparison.range() else { return Ok(Vec::new()) };
+        let is_beside = |segment: &&Segment| segment.min_at <= newest && oldest <= segment.max_at;
+        let beside = segments.iter().filter(is_beside).cloned();
+        let fetched = stream::iter(beside).map(|segment| self.fetch(segment)).buffered(N_AHEAD);
+        let mut fetched = std::pin::pin!(fetched);
+        while let Some(segment) = fetched.try_next().await? {
+            let work = move || {
+                learn(&mut comparison, segment)?;
+                Ok::<_, SeriesError>(comparison)
+            };
+            comparison = self.compute.run(work).await??;
+        }
+        Ok(self.compute.run(move || comparison.changed()).await?)
+    }
+
+    /// Writes points as one segment; of several for one metric and instant the last stays.
+    #[cfg(test)]
+    pub(crate) async fn write_points(
+        &self,
+        key: Key,
+        batch: &BatchName,
+        points: Vec<crate::domain::Point>,
     ) -> Result<Segment, SeriesError> {
         let gather = move || {
             let mut rows = Rows::new();
-            for stretch in points.chunk_by(|one, other| one.metric == other.metric) {
-                let of_metric = stretch.iter().map(|point| (point.at, point.value)).collect();
-                arrive(&mut rows, stretch[0].metric.clone(), of_metric);
+            for point in points {
+                arrive(&mut rows, point.metric, vec![(point.at, point.value)]);
             }
             rows
         };
         self.write(&POINTS, key, batch, gather).await
     }
 
-    /// Writes scores as one segment; as [`Self::write_points`].
+    /// Writes scores as one segment; as [`Self::write_series`].
     ///
     /// # Errors
-    /// As [`Self::write_points`].
+    /// As [`Self::write_series`].
     pub async fn write_scores(
         &self,
         key: Key,

@@ -13,7 +13,6 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub use changed::changed;
 pub use columns::ColumnError;
 pub use compaction::plan_compaction;
 pub use error::SeriesError;

@@ -6,11 +6,12 @@ use polars::prelude::{DataFrame, PolarsError};
 
 use super::{
     SeriesError,
+    changed::Comparison,
     columns::{self, ColumnError, Wanted},
     merge::{Row, Rows, upserted},
 };
 use crate::{
-    domain::{BatchName, MetricName, ScorePoint, Segment, SegmentKind, Timestamp},
+    domain::{BatchName, MetricName, ScorePoint, Segment, SegmentKind, Series, Timestamp},
     io::{
         Key, StoreError,
         parquet::{self, Compression, ParquetError},
@@ -71,6 +72,37 @@ pub(super) fn damaged(segment: &Segment, source: StoreError) -> SeriesError {
     SeriesError::Segment { key: segment.key.clone(), batch: segment.batch.clone(), source }
 }
 
+/// Checks a segment's bytes.
+fn open(
+    (segment, key, bytes): (Segment, Key, Bytes),
+) -> Result<(Segment, parquet::File), SeriesError> {
+    verify(&key, &bytes, &segment.sha256, segment.size).map_err(|e| damaged(&segment, e))?;
+    let file = parquet::File::open(bytes).map_err(|source| undecoded(&segment, source))?;
+    Ok((segment, file))
+}
+
+fn undecoded(segment: &Segment, source: ParquetError) -> SeriesError {
+    SeriesError::Decode { key: segment.key.clone(), batch: segment.batch.clone(), source }
+}
+
+fn misfit(segment: &Segment, source: ColumnError) -> SeriesError {
+    SeriesError::Columns { key: segment.key.clone(), batch: segment.batch.clone(), source }
+}
+
+/// Checks a segment's bytes and lets a comparison learn its rows.
+pub(super) fn learn(
+    comparison: &mut Comparison,
+    fetched: (Segment, Key, Bytes),
+) -> Result<(), SeriesError> {
+    let (segment, file) = open(fetched)?;
+    for group in file.row_groups() {
+        let read = file.read(group, 0..group.n_rows(), None);
+        let frame = read.map_err(|source| undecoded(&segment, source))?;
+        comparison.learn(&frame).map_err(|source| misfit(&segment, source))?;
+    }
+    Ok(())
+}
+
 /// Leaves the newest rows of each metric, once it has twice as many. What is dropped could not come
 /// back: rows that arrive later replace others or add to those that are newer.
 pub(super) fn thin<T: Row>(rows: &mut Rows<T>, n_newest: usize) {
@@ -93,21 +125,13 @@ impl<T: Row> Schema<T> {
     /// Checks a segment's bytes and adds the rows asked for to those of older segments.
     pub(super) fn decode(
         &self,
-        (segment, key, bytes): (Segment, Key, Bytes),
+        fetched: (Segment, Key, Bytes),
         query: Option<&Range>,
         rows: &mut Rows<T>,
     ) -> Result<(), SeriesError> {
-        verify(&key, &bytes, &segment.sha256, segment.size).map_err(|e| damaged(&segment, e))?;
-        let named = || (segment.key.clone(), segment.batch.clone());
-        let undecoded = |source| {
-            let (key, batch) = named();
-            SeriesError::Decode { key, batch, source }
-        };
-        let misfit = |source| {
-            let (key, batch) = named();
-            SeriesError::Columns { key, batch, source }
-        };
-        let file = parquet::File::open(bytes).map_err(undecoded)?;
+        let (segment, file) = open(fetched)?;
+        let undecoded = |source| undecoded(&segment, source);
+        let misfit = |source| misfit(&segment, source);
         let is_wanted = |at| query.is_none_or(|query| query.holds(at));
         // A row group at a time, so that columns and rows of a large segment are not in memory at
         // once.
@@ -141,19 +165,55 @@ impl<T: Row> Schema<T> {
         let (Some(min_at), Some(max_at)) = (at().min(), at().max()) else {
             return Err(SeriesError::Empty { key: key.clone() });
         };
-        let failed = |source| SeriesError::Encode { key: key.clone(), source };
-        let frame = (self.frame)(&rows).map_err(|source| ParquetError::Encode { source });
-        let mut frame = frame.map_err(failed)?;
+        let frame = (self.frame)(&rows);
         drop(rows);
+        Draft { kind: self.kind, batch, key, min_at, max_at }.encode(frame, compression)
+    }
+}
+
+/// The object of a segment of points, one series a metric, and its entry for the catalog, id 0.
+pub(super) fn encode_series(
+    all: &[Series],
+    batch: BatchName,
+    key: &Key,
+    compression: Compression,
+) -> Result<(Segment, Bytes), SeriesError> {
+    let oldest = all.iter().filter_map(|series| series.at.first()).min();
+    let newest = all.iter().filter_map(|series| series.at.last()).max();
+    let (Some(min_at), Some(max_at)) = (oldest.copied(), newest.copied()) else {
+        return Err(SeriesError::Empty { key: key.clone() });
+    };
+    let frame = columns::series_frame(all);
+    let kind = SegmentKind::Points;
+    Draft { kind, batch, key, min_at, max_at }.encode(frame, compression)
+}
+
+/// What is known of a segment before it is encoded.
+struct Draft<'a> {
+    kind: SegmentKind,
+    batch: BatchName,
+    key: &'a Key,
+    min_at: Timestamp,
+    max_at: Timestamp,
+}
+
+impl Draft<'_> {
+    fn encode(
+        self,
+        frame: Result<DataFrame, PolarsError>,
+        compression: Compression,
+    ) -> Result<(Segment, Bytes), SeriesError> {
+        let failed = |source| SeriesError::Encode { key: self.key.clone(), source };
+        let mut frame = frame.map_err(|source| failed(ParquetError::Encode { source }))?;
         let n_rows = frame.height() as u64;
         let bytes = parquet::encode(&mut frame, compression).map_err(failed)?;
         let segment = Segment {
             id: 0,
-            batch,
+            batch: self.batch,
             kind: self.kind,
-            key: key.to_string(),
-            min_at,
-            max_at,
+            key: self.key.to_string(),
+            min_at: self.min_at,
+            max_at: self.max_at,
             n_rows,
             size: bytes.len() as u64,
             sha256: sha256_hex(&bytes),

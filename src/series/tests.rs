@@ -147,8 +147,30 @@ async fn names_and_values_survive_on_disk_bit_by_bit() {
         expected.sort_by(|one, other| one.metric.cmp(&other.metric));
         let found = bench.read_all().await;
         assert_eq!(found, expected);
-        assert_eq!(changed(&found, &points), [], "bit by bit");
+        let again = bench.history.changed(&bench.live, found).await.unwrap();
+        assert_eq!(again, [], "bit by bit");
     }
+}
+
+#[tokio::test]
+async fn only_new_and_different_points_are_news() {
+    let mut bench = Bench::in_memory();
+    bench.write(&[point("a", 1, 1.0), point("a", 2, 0.5), point("a", 3, 3.0)]).await;
+    bench.write(&[point("a", 2, 0.0), point("c", 1, 1.0)]).await;
+    let incoming = vec![
+        series("a", &[(0, 1.0), (1, 1.0), (2, -0.0), (3, 3.0 + 4.0 * f64::EPSILON), (4, 1.0)]),
+        series("b", &[(1, 1.0)]),
+        series("c", &[(1, 1.0)]),
+    ];
+    let news = bench.history.changed(&bench.live, incoming).await.unwrap();
+    let expected = [
+        series("a", &[(0, 1.0), (2, -0.0), (3, 3.0 + 4.0 * f64::EPSILON), (4, 1.0)]),
+        series("b", &[(1, 1.0)]),
+    ];
+    assert_eq!(news, expected);
+    let older_value_again = vec![series("a", &[(2, 0.5)])];
+    let news = bench.history.changed(&bench.live, older_value_again.clone()).await.unwrap();
+    assert_eq!(news, older_value_again, "the newest segment tells");
 }
 
 fn score(metric: &str, secs: i64, score: f64, band: Option<Band>) -> ScorePoint {

@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, Connection, sqlite::SqliteConnectOptions};
 use tokio::net::TcpListener;
 
 use super::{
-    IntakeRules, intake,
+    IntakeRules,
+    intake::intake,
     tests::{batch, read_when},
     web::testing::{endpoint, ok, serve},
 };

@@ -130,6 +130,9 @@ pub enum SourceError {
         /// The limit.
         max_bytes: u64,
     },
+    /// Whoever took the rows does no more: the read ends without an answer to give.
+    #[error("read the source: nobody takes its rows any more")]
+    Stopped,
     /// A column that every frame needs is not there.
     #[error("find the {role} column: expected {expected}; found {}", listed(found))]
     MissingColumn {
@@ -246,6 +249,7 @@ impl SourceError {
             | Self::Timeout { .. }
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. }
+            | Self::Stopped
             | Self::MissingColumn { .. }
             | Self::ColumnType { .. }
             | Self::NoFile { .. }

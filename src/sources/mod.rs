@@ -1,14 +1,22 @@
-//! Where the numbers come from: one module a kind, each turning what it reads into one frame, and
-//! [`intake()`], which turns frames into points and counts what it leaves out.
+//! Where the numbers come from: one module a kind, each sending what it reads as frames through an
+//! [`Outlet`], and [`Intake`], which turns frames into points and counts what it leaves out.
 //!
-//! Nothing from a source is trusted: every read has a time limit and a row limit, and names and
-//! values are only ever data.
+//! A read is a stream: the frames it sends are used while it goes on, and what came of them counts
+//! only if [`read`] itself succeeds. It may remember what it has seen ([`Remembered`]: a file's size
+//! and date, an answer's entity tag): what it gives back takes the place of what it was given, is
+//! kept together with its rows or not at all, and is given to the next read, which leaves out what
+//! has not changed since. A read of the past and one with other settings remember nothing.
+//!
+//! Nothing from a source is trusted: every read has a time limit, a row limit and a byte limit, and
+//! names and values are only ever data.
 
+mod chunks;
 mod columns;
 mod command;
 
 mod error;
 mod file;
+mod fingerprint;
 mod gzip;
 pub mod host;
 
@@ -27,16 +35,16 @@ mod tests;
 
 use std::{collections::BTreeMap, path::Path};
 
-use polars::prelude::DataFrame;
-
 use crate::{
     compute::Compute,
-    domain::{BatchSpec, SourceKind, SourceSpec, Timestamp},
+    domain::{BatchSpec, Remembered, SourceKind, SourceSpec, Timestamp},
     net::Client,
 };
 
+pub use chunks::{Chunks, Outlet, channel};
 pub use error::SourceError;
-pub use intake::{Intake, IntakeRules, instant, intake, time_and_value};
+pub use fingerprint::fingerprint;
+pub use intake::{Intake, IntakeRules, instant, time_and_value};
 pub use notes::Notes;
 
 /// What one read is about.
@@ -48,6 +56,9 @@ pub struct ReadContext<'a> {
     pub now: Timestamp,
     /// The newest observation of the last good read. Templates see it less the source's lateness.
     pub last_timestamp: Option<Timestamp>,
+    /// What the last good read with these settings gave back; nothing before it, and when all is
+    /// to be read again.
+    pub remembered: &'a Remembered,
     /// HTTP clients.
     pub client: &'a Client,
     /// The running executable: what a command named `anomstack` starts.
@@ -58,7 +69,9 @@ pub struct ReadContext<'a> {
     pub notes: &'a Notes,
 }
 
-/// Reads a source once. Dropping the future closes the connection or kills the program.
+/// Reads a source once and sends its rows; gives what the next read is to remember. Rows that were
+/// sent before an error are not to be used. Dropping the future closes the connection or kills the
+/// program. Its time limit counts the time until the rows are taken too.
 ///
 /// # Errors
 /// [`SourceError`]: the whole read failed and nothing of it is to be used.
@@ -66,31 +79,42 @@ pub async fn read(
     spec: &SourceSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-) -> Result<DataFrame, SourceError> {
-    let answer = tokio::time::timeout(spec.timeout.to_std(), read_untimed(spec, ctx, compute));
+    mut out: Outlet,
+) -> Result<Remembered, SourceError> {
+    let reading = read_untimed(spec, ctx, compute, &mut out);
     let late = |_| SourceError::Timeout { kind: spec.kind.as_str(), limit: spec.timeout };
-    answer.await.map_err(late)?
+    tokio::time::timeout(spec.timeout.to_std(), reading).await.map_err(late)?
 }
 
 async fn read_untimed(
     spec: &SourceSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-) -> Result<DataFrame, SourceError> {
+    out: &mut Outlet,
+) -> Result<Remembered, SourceError> {
     match &spec.kind {
         SourceKind::Sql { url, query, query_origin, params } => {
             let query = template::render(query, query_origin, params, spec, ctx)?;
-            sql::read(url, sql::Query { text: query, origin: query_origin }, spec).await
+            let query = sql::Query { text: query, origin: query_origin };
+            out.send(sql::read(url, query, spec).await?).await?;
         }
-        SourceKind::File { path } => file::read(path, spec.max_rows, compute).await,
-        SourceKind::Http(spec) => web::read_http(spec, ctx, compute).await,
-        SourceKind::Prometheus(spec) => web::read_prometheus(spec, ctx, compute).await,
+        SourceKind::File { path } => {
+            out.send(file::read(path, spec.max_rows, compute).await?).await?;
+        }
+        SourceKind::Http(http) => {
+            out.send(web::read_http(http, ctx, compute).await?).await?;
+        }
+        SourceKind::Prometheus(prometheus) => {
+            out.send(web::read_prometheus(prometheus, ctx, compute).await?).await?;
+        }
         SourceKind::Command(command) => {
             let (inherited, limit) = (ctx.environment, spec.timeout);
             let call = command::Call { spec: command, inherited, limit, notes: ctx.notes };
             let stdout = Box::pin(command::run(&call, ctx.program)).await?;
             let (place, max_rows) = (format!("the output of `{}`", call.name()), spec.max_rows);
-            compute.run(move || rows::parse(&stdout, &place, max_rows)).await?
+            let parsed = compute.run(move || rows::parse(&stdout, &place, max_rows)).await?;
+            out.send(parsed?).await?;
         }
     }
+    Ok(Remembered::default())
 }

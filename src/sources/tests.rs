@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::*;
+use polars::prelude::DataFrame;
+
+use super::{intake::intake, *};
 use crate::domain::{
     AlertSpec, BatchName, Combine, CommandSpec, Direction, FeatureSpec, HistorySpec, MinChange,
     Missed, ParamValue, ScheduleSpec, ScoreSpec, Secret, Snooze, Span, TrainSpec,
@@ -43,6 +45,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
             lateness: Span::secs(600),
             drop_incomplete: true,
             max_rows: 1_000,
+            max_bytes: 1 << 30,
         },
         schedule: ScheduleSpec {
             triggers: BTreeMap::new(),
@@ -111,6 +114,7 @@ pub(super) async fn read_noting(
     ]);
     let client = Client::new();
     let ctx = ReadContext {
+        remembered: &Remembered::default(),
         client: &client,
         batch,
         now,
@@ -119,7 +123,25 @@ pub(super) async fn read_noting(
         environment: &environment,
         notes,
     };
-    read(&batch.source, &ctx, &Compute::new(1).unwrap()).await
+    read_all(&batch.source, &ctx, &Compute::new(1).unwrap()).await.map(|(frame, _)| frame)
+}
+
+/// All frames of a read put together, and what it noted.
+pub(super) async fn read_all(
+    spec: &SourceSpec,
+    ctx: &ReadContext<'_>,
+    compute: &Compute,
+) -> Result<(DataFrame, Remembered), SourceError> {
+    let (outlet, mut chunks) = channel(spec);
+    let gather = async {
+        let mut frames = Vec::new();
+        while let Some(frame) = chunks.next().await {
+            frames.push(frame);
+        }
+        Ok(frames)
+    };
+    let (remembered, frames) = tokio::try_join!(read(spec, ctx, compute, outlet), gather)?;
+    Ok((stack::stack(frames).unwrap(), remembered))
 }
 
 async fn read_now(batch: &BatchSpec) -> Result<DataFrame, SourceError> {

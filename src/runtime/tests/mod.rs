@@ -84,6 +84,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
             lateness: span,
             drop_incomplete: false,
             max_rows: 1,
+            max_bytes: 1,
         },
         schedule: ScheduleSpec {
             triggers: triggers.iter().cloned().collect(),

@@ -25,10 +25,10 @@ impl Rejects {
         }
     }
 
-    /// Moves what was counted into a report.
-    pub(super) fn report(self, report: &mut IngestReport) {
-        report.rejected = self.counts;
-        report.rejected_examples = self.examples;
+    /// Puts what was counted into a report.
+    pub(super) fn report(&self, report: &mut IngestReport) {
+        report.rejected = self.counts.clone();
+        report.rejected_examples = self.examples.clone();
     }
 }
 

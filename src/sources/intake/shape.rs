@@ -1,7 +1,7 @@
 //! Which column is what. Names are compared without regard to case; an exact spelling wins over
 //! another case, and an earlier entry of a list over a later one.
 
-use polars::prelude::{Column, DataFrame, DataType};
+use polars::prelude::{Column, DataFrame, PlHashMap};
 
 use super::values::Values;
 use crate::sources::{SourceError, error::printable};
@@ -30,8 +30,12 @@ pub(super) enum Shape<'a> {
     },
 }
 
-/// Finds the parts of a frame with at least one column.
-pub(super) fn recognise(frame: &DataFrame) -> Result<Shape<'_>, SourceError> {
+/// Finds the parts of a frame with at least one column. Whether a text column is a metric is settled
+/// by the first frame that tells, and kept in `is_numeric`.
+pub(super) fn recognise<'a>(
+    frame: &'a DataFrame,
+    is_numeric: &mut PlHashMap<String, bool>,
+) -> Result<Shape<'a>, SourceError> {
     let missing = |role, expected| SourceError::MissingColumn {
         role,
         expected,
@@ -43,7 +47,7 @@ pub(super) fn recognise(frame: &DataFrame) -> Result<Shape<'_>, SourceError> {
         frame.columns().iter().filter(|c| !is_known(c)).collect()
     };
     let Some(name) = find(frame, NAME) else {
-        let (metrics, ignored) = split(&others(&[time]));
+        let (metrics, ignored) = split(&others(&[time]), is_numeric);
         if metrics.is_empty() {
             return Err(missing("value", "a column of numbers for each metric"));
         }
@@ -93,14 +97,27 @@ fn find<'a>(frame: &'a DataFrame, known: &[&str]) -> Option<&'a Column> {
 
 /// The metrics among a wide frame's columns, and the rest. A text column is a metric when any of
 /// its cells reads as a number, or when all are empty: then the metric is there but has no value.
-fn split(columns: &[&Column]) -> (Vec<(String, Values)>, Vec<String>) {
+fn split(
+    columns: &[&Column],
+    is_numeric: &mut PlHashMap<String, bool>,
+) -> (Vec<(String, Values)>, Vec<String>) {
     let (mut metrics, mut ignored) = (Vec::new(), Vec::new());
     for column in columns {
-        match Values::read(column) {
-            Some(values) if column.dtype() != &DataType::String || values.looks_numeric() => {
-                metrics.push((column.name().to_string(), values));
-            }
-            Some(_) | None => ignored.push(column.name().to_string()),
+        let name = column.name().as_str();
+        let Some(values) = Values::read(column) else {
+            ignored.push(name.to_owned());
+            continue;
+        };
+        let told = match is_numeric.get(name) {
+            Some(known) => Some(*known),
+            None => values.looks_numeric(),
+        };
+        if let Some(told) = told {
+            is_numeric.insert(name.to_owned(), told);
+        }
+        match told {
+            Some(false) => ignored.push(name.to_owned()),
+            Some(true) | None => metrics.push((name.to_owned(), values)),
         }
     }
     (metrics, ignored)

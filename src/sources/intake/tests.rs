@@ -40,11 +40,11 @@ fn long(rows: &[(&str, &str, &str)]) -> DataFrame {
     ])
 }
 
-fn rejected(intake: &Intake) -> Vec<(&'static str, u64)> {
+fn rejected(intake: &Taken) -> Vec<(&'static str, u64)> {
     intake.report.rejected.iter().map(|(reason, n)| (reason.as_str(), *n)).collect()
 }
 
-fn values(intake: &Intake) -> Vec<f64> {
+fn values(intake: &Taken) -> Vec<f64> {
     intake.points.iter().map(|point| point.value).collect()
 }
 

@@ -36,11 +36,15 @@ impl Values {
         Some(Self { numbers, texts: None })
     }
 
-    /// Whether a text column is meant as numbers: any cell is one, or there is no text at all.
-    pub(super) fn looks_numeric(&self) -> bool {
-        let Some(texts) = &self.texts else { return true };
+    /// Whether a column is meant as numbers: one that is not text, or any of whose cells is one.
+    /// Nothing of it tells when it has no text at all.
+    pub(super) fn looks_numeric(&self) -> Option<bool> {
+        let Some(texts) = &self.texts else { return Some(true) };
+        if self.numbers.iter().any(|number| !number.is_nan()) {
+            return Some(true);
+        }
         let is_text = |text: Option<&str>| text.is_some_and(|text| !text.trim().is_empty());
-        self.numbers.iter().any(|number| !number.is_nan()) || !texts.iter().any(is_text)
+        texts.iter().any(is_text).then_some(false)
     }
 
     /// Why the row's cell is not a finite number.

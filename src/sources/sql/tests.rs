@@ -10,7 +10,14 @@ use crate::domain::{SourceKind, Span};
 
 fn spec(max_rows: usize, timeout: Span) -> SourceSpec {
     let file = SourceKind::File { path: "unused".into() };
-    SourceSpec { kind: file, timeout, lateness: Span::ZERO, drop_incomplete: false, max_rows }
+    SourceSpec {
+        kind: file,
+        timeout,
+        lateness: Span::ZERO,
+        drop_incomplete: false,
+        max_rows,
+        max_bytes: u64::MAX,
+    }
 }
 
 async fn ask(url: &str, sql: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
