@@ -81,7 +81,8 @@ pub async fn read(
     compute: &Compute,
     mut out: Outlet,
 ) -> Result<Remembered, SourceError> {
-    let reading = read_untimed(spec, ctx, compute, &mut out);
+    // The largest of the kinds' states is large; nobody should carry it about.
+    let reading = Box::pin(read_untimed(spec, ctx, compute, &mut out));
     let late = |_| SourceError::Timeout { kind: spec.kind.as_str(), limit: spec.timeout };
     tokio::time::timeout(spec.timeout.to_std(), reading).await.map_err(late)?
 }

@@ -12,6 +12,17 @@ use crate::domain::{
 
 const CANARY: &str = "canary-4711";
 
+fn source(kind: SourceKind) -> SourceSpec {
+    SourceSpec {
+        kind,
+        timeout: Span::secs(20),
+        lateness: Span::secs(600),
+        drop_incomplete: true,
+        max_rows: 1_000,
+        max_bytes: 1 << 30,
+    }
+}
+
 pub(super) fn batch(kind: SourceKind) -> BatchSpec {
     let alert = AlertSpec {
         enabled: true,
@@ -39,14 +50,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
         timezone: chrono_tz::Tz::UTC,
         enabled: true,
         tags: BTreeMap::from([("tier".into(), "1".into())]),
-        source: SourceSpec {
-            kind,
-            timeout: Span::secs(20),
-            lateness: Span::secs(600),
-            drop_incomplete: true,
-            max_rows: 1_000,
-            max_bytes: 1 << 30,
-        },
+        source: source(kind),
         schedule: ScheduleSpec {
             triggers: BTreeMap::new(),
             missed: Missed::Skip,
