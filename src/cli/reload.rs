@@ -47,7 +47,7 @@ pub(super) struct Reload {
 #[derive(Debug, PartialEq)]
 enum Outcome {
     /// They are used, except for these settings.
-    Used { project: Project, wait_for_restart: Vec<&'static str> },
+    Used { project: Box<Project>, wait_for_restart: Vec<&'static str> },
     /// Nothing of them is used.
     Refused { problems: Vec<String> },
 }
@@ -102,7 +102,7 @@ impl Reload {
                     }
                     is_changed
                 });
-                to_project.send_replace(Arc::new(project));
+                to_project.send_replace(Arc::from(project));
                 for setting in &wait_for_restart {
                     tracing::warn!("a change of {setting} waits for a restart");
                 }
@@ -140,7 +140,7 @@ fn decide(
             };
         }
     };
-    let SystemSpec { storage, server, log, channels: _ } = &project.system;
+    let SystemSpec { storage, server, log, channels: _, profiles: _ } = &project.system;
     let fixed = [
         (*storage != started_with.storage, "`storage`"),
         (address(server) != address(&started_with.server), "`server`"),
@@ -148,11 +148,11 @@ fn decide(
     ];
     let wait_for_restart =
         fixed.iter().filter(|(waits, _)| *waits).map(|(_, name)| *name).collect();
-    let SystemSpec { storage, server, log, channels: _ } = running.system.clone();
+    let SystemSpec { storage, server, log, channels: _, profiles: _ } = running.system.clone();
     // Who may use the server can change under it; where it listens cannot.
     let server = ServerSpec { tokens: project.system.server.tokens.clone(), ..server };
     project.system = SystemSpec { storage, server, log, ..project.system };
-    Outcome::Used { project, wait_for_restart }
+    Outcome::Used { project: Box::new(project), wait_for_restart }
 }
 
 const fn address(server: &ServerSpec) -> (IpAddr, u16) {

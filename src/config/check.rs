@@ -1,9 +1,12 @@
 //! One pass over a project's files: collects every problem, and what must not be shown with it.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
+
+use crate::domain::StorageAccess;
 
 use super::{ParamsRule, place::Place, problem::Problem, snapshot::Snapshot};
 
@@ -22,6 +25,8 @@ pub(super) struct Check {
     pub(super) dir: PathBuf,
     pub(super) completeness: Completeness,
     pub(super) params_rule: ParamsRule,
+    /// The storage profiles there are; unknown until the system's file was read.
+    pub(super) profiles: Option<BTreeMap<String, StorageAccess>>,
     /// The files read so far.
     pub(super) snapshot: Snapshot,
     found: Vec<Finding>,
@@ -40,6 +45,7 @@ impl Check {
             dir: dir.to_path_buf(),
             completeness: Completeness::Whole,
             params_rule: |_, _| Vec::new(),
+            profiles: None,
             snapshot: Snapshot::default(),
             found: Vec::new(),
             secrets: Vec::new(),

@@ -5,7 +5,7 @@
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["calendar", "catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
-    ("source", &["sql", "driver"]),
+    ("source", &["driver"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
     ("alert", &["budget", "resolve_after", "group"]),
     ("metrics.alert", &["budget", "resolve_after", "group"]),
@@ -27,8 +27,18 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
 ];
 
 /// Parts of a key's name that make its value one not to show.
-const SECRET_WORDS: &[&str] =
-    &["url", "secret", "pass", "token", "credential", "dsn", "api_key", "apikey"];
+const SECRET_WORDS: &[&str] = &[
+    "url",
+    "secret",
+    "pass",
+    "token",
+    "credential",
+    "dsn",
+    "api_key",
+    "apikey",
+    "access_key",
+    "service_account",
+];
 
 /// The help for what a later version will know.
 pub(super) const NOT_YET: &str = "not available in this version";

@@ -10,6 +10,7 @@ mod command_source;
 mod document;
 mod environment;
 mod expand;
+mod file_source;
 mod files;
 mod kinds;
 mod later;
@@ -22,6 +23,7 @@ mod schedule;
 mod section;
 mod snapshot;
 mod source;
+mod storage;
 mod system;
 mod texts;
 mod values;
@@ -99,6 +101,7 @@ pub fn read(dir: &Path, env: &Environment, rule: ParamsRule) -> Reading {
     let (system, is_known) = read_system(files.system.as_ref(), &env, &mut check);
     let channels: Vec<String> = system.channels.keys().cloned().collect();
     let channels = is_known.then_some(channels.as_slice());
+    check.profiles = is_known.then(|| system.profiles.clone());
     let defaults = read_defaults(files.defaults.as_ref(), channels, &env, &mut check);
     let drafts = drafts(&files.batches, &defaults, &env, &mut check);
     let mut batches: Vec<BatchSpec> =

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Secret, SourceKind, SourceSpec, Span};
+use crate::domain::{FileSpec, Secret, SourceKind, SourceSpec, Span};
 
 use super::{
-    command_source,
+    command_source, file_source,
     kinds::Kind,
     place::{Located, Place},
     section::{Section, Text},
@@ -26,7 +26,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             keys: &["url", "query", "query_file", "params", "max_bytes"],
             read: &|source| sql(source, query_dirs),
         },
-        Kind { name: "file", keys: &["path", "max_bytes"], read: &file },
+        Kind { name: "file", keys: file_source::KEYS, read: &file_source::file },
         Kind { name: "http", keys: web_source::HTTP_KEYS, read: &web_source::http },
         Kind {
             name: "prometheus",
@@ -43,7 +43,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
     };
     SourceSpec {
         // Only read on when nothing was reported.
-        kind: kind.unwrap_or(SourceKind::File { path: PathBuf::new() }),
+        kind: kind.unwrap_or(SourceKind::File(FileSpec::at(Vec::new()))),
         timeout: source.positive_span_or("timeout", Span::secs(60)),
         lateness: source.span_or("lateness", Span::secs(600)),
         drop_incomplete: source.flag("drop_incomplete", false),
@@ -155,10 +155,4 @@ fn refuse_query<T>(source: &mut Section<'_>, place: &Place, message: &str) -> Op
     let help = "the path counts from the batch file's folder, or from metric_batches/";
     source.check.problem_with_help(place, message, help);
     None
-}
-
-fn file(source: &mut Section<'_>) -> Option<SourceKind> {
-    let help = "write a path or glob, as in \"data/*.csv\"; it counts from the project folder";
-    let path = source.required_text("path", help)?;
-    Some(SourceKind::File { path: source.check.dir.join(path.value.text) })
 }

@@ -9,14 +9,15 @@ use base64::Engine;
 use tracing_subscriber::EnvFilter;
 
 use crate::domain::{
-    ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, Secret, ServerSpec, Span, StorageBackend,
-    StorageSpec, SystemSpec, TokenSpec,
+    ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, Secret, ServerSpec, Span, StorageAccess,
+    StorageBackend, StorageSpec, SystemSpec, TokenSpec,
 };
 
 use super::{
     kinds::Kind,
     place::{Located, Place},
     section::Section,
+    storage,
     values::Refusal,
 };
 
@@ -32,28 +33,31 @@ const LONGEST_TIMEOUT: Span = Span::secs(60);
 const LEAST_TOKEN_BYTES: usize = 16;
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
+    let (storage, profiles) = storage(section);
     SystemSpec {
-        storage: storage(section),
+        storage,
+        profiles,
         server: section.table("server", server),
         log: section.table("log", log),
         channels: channels(section),
     }
 }
 
-fn storage(section: &mut Section<'_>) -> StorageSpec {
-    let (backend, root) = section.table("storage", |storage| {
+fn storage(section: &mut Section<'_>) -> (StorageSpec, BTreeMap<String, StorageAccess>) {
+    let (backend, root, profiles) = section.table("storage", |storage| {
         let backend = storage.word_or("backend", StorageBackend::Local);
         let root = storage.text("root").map_or(".anomstack".into(), |root| root.value.text);
         storage.show("root", root.as_str());
-        (backend, storage.check.dir.join(root))
+        (backend, storage.check.dir.join(root), storage::profiles(storage))
     });
-    section.table("io", |io| StorageSpec {
+    let spec = section.table("io", |io| StorageSpec {
         backend,
         root,
         chunk_size: io.count("chunk_size", 1..=MAX_CHUNK_ROWS, DEFAULT_CHUNK_ROWS),
         compression: io.flag("compression", true),
         cache_ttl: io.span_or("cache_ttl", Span::hours(1)),
-    })
+    });
+    (spec, profiles)
 }
 
 fn server(section: &mut Section<'_>) -> ServerSpec {

@@ -34,6 +34,24 @@ impl Section<'_> {
         Some(texts)
     }
 
+    /// A list of texts, or a single one.
+    pub(super) fn one_or_more_texts(&mut self, key: &'static str) -> Option<Vec<Located<Text>>> {
+        let node = self.take(key)?;
+        let items = match node.value {
+            Value::List(items) => items,
+            Value::Override(text) => self.override_list(&text, &node.place),
+            _ => vec![node],
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match Text::of(&item.value) {
+                Some(value) => texts.push(Located { value, place: item.place }),
+                None => self.wrong_type(key, "a text or a list of texts", &item),
+            }
+        }
+        Some(texts)
+    }
+
     /// A text that must not be shown, or `{ file = "path" }` of one.
     pub(super) fn secret(&mut self, key: &'static str) -> Option<Located<Secret>> {
         let node = self.take(key)?;

@@ -1,12 +1,12 @@
 //! A metric batch's settings, checked.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CommandSpec, CronExpr, Direction, HttpSpec, JobKind, MetricName, PrometheusSpec,
-    Secret, Span, Timestamp,
+    BatchName, CommandSpec, CronExpr, Direction, FileSpec, HttpSpec, JobKind, MetricName,
+    PrometheusSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -90,10 +90,7 @@ pub enum SourceKind {
         params: BTreeMap<String, ParamValue>,
     },
     /// Files.
-    File {
-        /// A path or glob, resolved against the project folder.
-        path: PathBuf,
-    },
+    File(FileSpec),
     /// An address that answers with rows.
     Http(HttpSpec),
     /// A Prometheus query.
@@ -107,7 +104,7 @@ impl SourceKind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Sql { .. } => "sql",
-            Self::File { .. } => "file",
+            Self::File(_) => "file",
             Self::Http(_) => "http",
             Self::Prometheus(_) => "prometheus",
             Self::Command(_) => "command",

@@ -4,6 +4,7 @@
 mod alert;
 mod batch;
 mod cron;
+mod location;
 mod model;
 mod names;
 mod plain;
@@ -25,6 +26,7 @@ pub use batch::{
     ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec, Trigger,
 };
 pub use cron::{CronError, CronExpr};
+pub use location::{BadLocation, Location, StorageAccess, StorageService};
 pub use model::{DetectorCard, LeftOut, ModelCard, ModelQuality, ModelVersion};
 pub use names::{BatchName, MetricName, NameError};
 pub use plain::Plain;
@@ -37,7 +39,8 @@ pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
 pub use source::{
-    CommandSpec, Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, WebAuth, WebFormat,
+    CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, PageStep, Paging,
+    PrometheusSpec, WebAuth, WebFormat,
 };
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ParamValue, Secret, Span,
+    Location, ParamValue, Secret, Span, StorageAccess,
     run::{UnknownText, text_enum},
 };
 
@@ -113,6 +113,67 @@ pub enum PageStep {
         /// Number of the first page.
         first: usize,
     },
+}
+
+text_enum! {
+    /// What a file's bytes are.
+    FileFormat {
+        /// A header and lines, separated by commas.
+        Csv = "csv",
+        /// A header and lines, separated by tabs.
+        Tsv = "tsv",
+        /// One array of objects.
+        Json = "json",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+        /// Apache Parquet.
+        Parquet = "parquet",
+        /// Apache Arrow IPC, as a file or as a stream.
+        Arrow = "arrow",
+    }
+}
+
+/// Files to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSpec {
+    /// Where they are; at least one.
+    pub locations: Vec<Location>,
+    /// What they are; without it, what each one's first bytes say.
+    pub format: Option<FileFormat>,
+    /// A query over all of them as the table `files`, and where it was read from.
+    pub sql: Option<FileQuery>,
+    /// How to reach the remote ones.
+    pub access: StorageAccess,
+    /// Whether a glob may match nothing.
+    pub allow_empty: bool,
+    /// Most files one read may name.
+    pub max_files: usize,
+}
+
+impl FileSpec {
+    /// Most files one read names unless it says otherwise.
+    pub const DEFAULT_MAX_FILES: usize = 10_000;
+
+    /// Files as the defaults have it.
+    pub fn at(locations: Vec<Location>) -> Self {
+        Self {
+            locations,
+            format: None,
+            sql: None,
+            access: StorageAccess::default(),
+            allow_empty: false,
+            max_files: Self::DEFAULT_MAX_FILES,
+        }
+    }
+}
+
+/// SQL over files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileQuery {
+    /// One `SELECT`.
+    pub text: String,
+    /// Where it was read from, for errors.
+    pub origin: String,
 }
 
 /// A Prometheus query over a window of time.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Secret, Span,
+    Secret, Span, StorageAccess,
     run::{UnknownText, text_enum},
 };
 
@@ -14,6 +14,8 @@ use super::{
 pub struct SystemSpec {
     /// Where artifacts and history live.
     pub storage: StorageSpec,
+    /// Ways to reach remote storage, by name.
+    pub profiles: BTreeMap<String, StorageAccess>,
     /// The HTTP server.
     pub server: ServerSpec,
     /// Logging.

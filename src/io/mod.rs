@@ -10,6 +10,7 @@ mod store;
 pub mod csv;
 pub mod json;
 pub mod layout;
+pub mod location;
 pub mod parquet;
 pub mod pickle;
 

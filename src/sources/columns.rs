@@ -2,6 +2,8 @@
 //! type. A column takes the narrowest type that holds all its cells: integers, floats, text. Next to
 //! floats, integers beyond 2^53 become the nearest float, as they would as values anyway.
 
+use std::collections::HashSet;
+
 use polars::prelude::{
     ChunkedBuilder, Column, DataFrame, Float64Type, Int64Type, IntoColumn, IntoSeries, PlSmallStr,
     PrimitiveChunkedBuilder, Series, StringChunkedBuilder,
@@ -20,6 +22,26 @@ pub(super) enum Cell<'a> {
     Float(f64),
     /// Text.
     Text(&'a str),
+}
+
+/// Names in which none hides another: one that came before gets a number.
+pub(super) fn unique_names(names: Vec<String>) -> Vec<String> {
+    let mut known = HashSet::with_capacity(names.len());
+    let named = names.into_iter().map(|name| {
+        let name = unique(&name, |name| known.contains(name));
+        known.insert(name.clone());
+        name
+    });
+    named.collect()
+}
+
+fn unique(name: &str, is_known: impl Fn(&str) -> bool) -> String {
+    let (mut unique, mut n_before) = (name.to_owned(), 0);
+    while is_known(&unique) {
+        n_before += 1;
+        unique = format!("{name}_{n_before}");
+    }
+    unique
 }
 
 enum Cells {
@@ -54,12 +76,8 @@ impl Columns {
     }
 
     fn add(&mut self, name: &str) -> usize {
-        let mut unique = PlSmallStr::from_str(name);
-        let mut n_before = 0;
-        while self.columns.iter().any(|known| known.name == unique) {
-            n_before += 1;
-            unique = format!("{name}_{n_before}").into();
-        }
+        let unique = unique(name, |name| self.columns.iter().any(|known| known.name == name));
+        let unique = PlSmallStr::from_string(unique);
         let n_before = self.n_rows.saturating_sub(1);
         let cells = Cells::Nulls(n_before);
         self.columns.push(Building { name: unique, cells, n_cells: n_before });

@@ -1,22 +1,27 @@
 //! One generated series, read through every kind of source, gives the same points.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, io::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use polars::prelude::{DataFrame, IntoColumn, NamedFrom, ParquetWriter, Series};
+use polars::prelude::{
+    DataFrame, IntoColumn, IpcWriter, NamedFrom, ParquetWriter, SerWriter, Series,
+};
 use sqlx::{AssertSqlSafe, Connection, sqlite::SqliteConnectOptions};
 use tokio::net::TcpListener;
 
 use super::{
     IntakeRules,
+    file::tests::arrow_stream,
     intake::intake,
     tests::{batch, read_when},
+    unpack::tests::{Packer, bzip2, gzip, zstandard},
     web::testing::{endpoint, ok, serve},
 };
 use crate::domain::{
-    CommandSpec, HttpSpec, MetricName, PageStep, Paging, Point, PrometheusSpec, Secret, SourceKind,
-    Span, Timestamp, WebFormat,
+    CommandSpec, FileSpec, HttpSpec, Location, MetricName, PageStep, Paging, Point, PrometheusSpec,
+    Secret, SourceKind, Span, Timestamp, WebFormat,
 };
 
+const PACKERS: [(&str, Packer); 3] = [("gz", gzip), ("zst", zstandard), ("bz2", bzip2)];
 const N_STEPS: i64 = 40;
 const STEP: Span = Span::secs(60);
 
@@ -83,14 +88,12 @@ fn json_rows() -> Vec<String> {
 #[tokio::test]
 async fn files_of_every_format_agree() {
     let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| SourceKind::File { path: dir.path().join(name) };
+    let file =
+        |name: &str| SourceKind::File(FileSpec::at(vec![Location::Local(dir.path().join(name))]));
     fs::write(dir.path().join("a.csv"), separated(',')).unwrap();
     fs::write(dir.path().join("a.tsv"), separated('\t')).unwrap();
     fs::write(dir.path().join("a.json"), format!("[{}]", json_rows().join(","))).unwrap();
-    let packed = fs::File::create(dir.path().join("a.ndjson.gz")).unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
-    gzip.write_all(json_rows().join("\n").as_bytes()).unwrap();
-    gzip.finish().unwrap();
+    fs::write(dir.path().join("a.ndjson"), json_rows().join("\n")).unwrap();
     let points = series();
     let micros: Vec<i64> = points.iter().map(|p| p.at.micros()).collect();
     let names: Vec<&str> = points.iter().map(|p| p.metric.as_str()).collect();
@@ -101,10 +104,18 @@ async fn files_of_every_format_agree() {
         Series::new("value".into(), values).into_column(),
     ];
     let mut frame = DataFrame::new(points.len(), columns).unwrap();
-    let parquet = fs::File::create(dir.path().join("a.parquet")).unwrap();
-    ParquetWriter::new(parquet).finish(&mut frame).unwrap();
-    for name in ["a.csv", "a.tsv", "a.json", "a.ndjson.gz", "a.parquet"] {
+    let create = |name: &str| fs::File::create(dir.path().join(name)).unwrap();
+    ParquetWriter::new(create("a.parquet")).finish(&mut frame).unwrap();
+    IpcWriter::new(create("a.arrow")).finish(&mut frame).unwrap();
+    fs::write(dir.path().join("a.arrows"), arrow_stream(&frame)).unwrap();
+    for name in ["a.csv", "a.tsv", "a.json", "a.ndjson", "a.parquet", "a.arrow", "a.arrows"] {
         assert_eq!(points_of(file(name)).await, points, "{name}");
+        let bytes = fs::read(dir.path().join(name)).unwrap();
+        for (ending, packed) in PACKERS {
+            let packed_name = format!("{name}.{ending}");
+            fs::write(dir.path().join(&packed_name), packed(&bytes)).unwrap();
+            assert_eq!(points_of(file(&packed_name)).await, points, "{packed_name}");
+        }
     }
 }
 

@@ -154,10 +154,24 @@ pub enum SourceError {
         found: String,
     },
     /// No file matches.
-    #[error("find files: nothing matches `{}`", pattern.display())]
+    #[error("find files: nothing matches `{pattern}`")]
     NoFile {
         /// The configured path or glob.
-        pattern: PathBuf,
+        pattern: String,
+    },
+    /// More files match than one read may name.
+    #[error("find files: more than {max_files} match, or far more lie beside them (`max_files`)")]
+    TooManyFiles {
+        /// The configured limit.
+        max_files: usize,
+    },
+    /// A remote file cannot be listed or read.
+    #[error("read `{place}`: {message}")]
+    Remote {
+        /// Its address, or the glob's.
+        place: String,
+        /// What its store or the network said.
+        message: String,
     },
     /// A file cannot be read.
     #[error("read `{}`", path.display())]
@@ -253,6 +267,8 @@ impl SourceError {
             | Self::MissingColumn { .. }
             | Self::ColumnType { .. }
             | Self::NoFile { .. }
+            | Self::TooManyFiles { .. }
+            | Self::Remote { .. }
             | Self::File { .. }
             | Self::NotATable { .. }
             | Self::Decode { .. }

@@ -10,22 +10,25 @@
 //! Nothing from a source is trusted: every read has a time limit, a row limit and a byte limit, and
 //! names and values are only ever data.
 
+mod blocks;
 mod chunks;
 mod columns;
 mod command;
+mod csv;
 
 mod error;
 mod file;
 mod fingerprint;
-mod gzip;
 pub mod host;
 
 mod intake;
+mod lines;
 mod notes;
 mod rows;
 mod sql;
 mod stack;
 mod template;
+mod unpack;
 mod web;
 
 #[cfg(test)]
@@ -99,8 +102,8 @@ async fn read_untimed(
             let query = sql::Query { text: query, origin: query_origin };
             out.send(sql::read(url, query, spec).await?).await?;
         }
-        SourceKind::File { path } => {
-            out.send(file::read(path, spec.max_rows, compute).await?).await?;
+        SourceKind::File(files) => {
+            return Box::pin(file::read(files, spec, ctx, compute, out)).await;
         }
         SourceKind::Http(http) => {
             out.send(web::read_http(http, ctx, compute).await?).await?;

@@ -1,10 +1,9 @@
 //! Bytes into a frame: CSV with a header, a JSON array of objects, or one JSON object a line, told
-//! apart by the first character. CSV cells stay text, so that intake can count those that are no
-//! numbers.
+//! apart by the first character.
 
-use std::{borrow::Cow, collections::HashMap, fmt, io::Cursor};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
-use polars::prelude::{CsvParseOptions, CsvReadOptions, DataFrame, SerReader};
+use polars::prelude::DataFrame;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
@@ -14,9 +13,13 @@ use serde_json::value::RawValue;
 use super::{
     SourceError,
     columns::{Cell, Columns},
+    csv::Csv,
     error::printable,
+    stack::stack,
 };
 
+/// Bytes of a text's start that an error may quote.
+const N_SHOWN: usize = 400;
 /// More keys than any frame has; rows that each bring new ones would fill the memory.
 const MAX_COLUMNS: usize = 20_000;
 
@@ -26,19 +29,32 @@ pub(super) fn parse(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFr
     match text.trim_ascii_start().bytes().next() {
         Some(b'[') => json_array(text, place, max_rows),
         Some(b'{') => json_lines(text, place, max_rows),
-        Some(_) | None => csv(text.as_bytes(), place, max_rows),
+        Some(_) | None => csv(bytes, place, max_rows),
     }
 }
 
 /// The bytes as text, if they can be a table at all.
 pub(super) fn text<'a>(bytes: &'a [u8], place: &str) -> Result<&'a str, SourceError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    start_of_text(bytes, true, place)
+}
+
+/// The start of a longer text, without a character that is cut in two; all of it when `is_end`.
+pub(super) fn start_of_text<'a>(
+    bytes: &'a [u8],
+    is_end: bool,
+    place: &str,
+) -> Result<&'a str, SourceError> {
+    let n_mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let bytes = &bytes[n_mark..];
     let not_a_table = |problem| SourceError::NotATable {
         place: place.to_owned(),
         problem,
-        start: printable(&String::from_utf8_lossy(&bytes[..bytes.len().min(400)])),
+        start: printable(&String::from_utf8_lossy(&bytes[..bytes.len().min(N_SHOWN)])),
     };
-    let text = std::str::from_utf8(bytes).map_err(|_| not_a_table("it is not UTF-8 text"))?;
+    let text = text_at_hand(bytes, is_end).map_err(|n_good| match n_good < N_SHOWN {
+        true => not_a_table("it is not UTF-8 text"),
+        false => decode(place, &format!("byte {} is no UTF-8 text", n_mark + n_good)),
+    })?;
     if bytes[..bytes.len().min(8_192)].contains(&0) {
         return Err(not_a_table("it is binary"));
     }
@@ -49,25 +65,38 @@ pub(super) fn text<'a>(bytes: &'a [u8], place: &str) -> Result<&'a str, SourceEr
     }
 }
 
-fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
-    let frame = CsvReadOptions::default()
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0))
-        .with_n_rows(Some(max_rows.saturating_add(1)))
-        .with_parse_options(CsvParseOptions::default().with_separator(separator(bytes)))
-        .into_reader_with_file_handle(Cursor::new(bytes))
-        .finish()
-        .map_err(|e| decode(place, &e.to_string()))?;
-    if max_rows < frame.height() {
-        return Err(SourceError::TooManyRows { max_rows });
+/// The longest part that is text; how many bytes are, when the next ones never will be.
+pub(super) fn text_at_hand(bytes: &[u8], is_end: bool) -> Result<&str, usize> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) if error.error_len().is_none() && !is_end => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).map_err(|e| e.valid_up_to())
+        }
+        Err(error) => Err(error.valid_up_to()),
     }
-    Ok(frame)
 }
 
-/// A tab when the header has tabs and no commas.
-fn separator(bytes: &[u8]) -> u8 {
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    if header.contains(&b'\t') && !header.contains(&b',') { b'\t' } else { b',' }
+fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+    let mut csv = Csv::new(bytes, place, None);
+    let mut frames = csv_frames(&mut csv, max_rows)?;
+    if frames.windows(2).any(|pair| pair[0].dtypes() != pair[1].dtypes()) {
+        // A later cell was no number or no such time: then the column is text from its beginning.
+        frames = csv_frames(&mut csv.again(bytes), max_rows)?;
+    }
+    stack(frames).map_err(|e| decode(place, &e.to_string()))
+}
+
+fn csv_frames(csv: &mut Csv<&[u8]>, max_rows: usize) -> Result<Vec<DataFrame>, SourceError> {
+    let (mut frames, mut n_rows) = (Vec::new(), 0);
+    for frame in csv {
+        let frame = frame?;
+        n_rows += frame.height();
+        if max_rows < n_rows {
+            return Err(SourceError::TooManyRows { max_rows });
+        }
+        frames.push(frame);
+    }
+    Ok(frames)
 }
 
 /// The text is a damaged table.
@@ -90,7 +119,18 @@ pub(super) fn json_array(
 }
 
 fn json_lines(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
-    let mut table = Table { columns: Columns::new([], max_rows), fault: None };
+    let columns = Columns::new([], max_rows);
+    json_lines_after(0, text, columns, place)
+}
+
+/// Reads one object a line, of a text that `n_before` lines come before.
+pub(super) fn json_lines_after(
+    n_before: usize,
+    text: &str,
+    columns: Columns,
+    place: &str,
+) -> Result<DataFrame, SourceError> {
+    let mut table = Table { columns, fault: None };
     for (i, line) in text.lines().enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
@@ -100,7 +140,7 @@ fn json_lines(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, Sou
         if let Err(error) = read {
             // The reader sees one line at a time and would call each of them the first.
             let words = error.to_string().replace("at line 1 column", "at column");
-            let wrong = decode(place, &format!("line {}: {words}", i + 1));
+            let wrong = decode(place, &format!("line {}: {words}", n_before + i + 1));
             return table.finish(Err(wrong), place);
         }
     }

@@ -80,7 +80,7 @@ fn list(paths: &[PathBuf]) -> String {
 mod tests {
     use super::super::{Environment, load};
     use super::*;
-    use crate::domain::SourceKind;
+    use crate::domain::{Location, SourceKind};
 
     fn now() -> Timestamp {
         Timestamp::parse("2026-03-01T12:34:56Z").unwrap()
@@ -94,7 +94,8 @@ mod tests {
         let project = load(dir.path(), &Environment::default()).unwrap();
         let names: Vec<&str> = project.batches.iter().map(|batch| batch.name.as_str()).collect();
         assert_eq!(names, ["host", "web"]);
-        let SourceKind::File { path } = &project.batches[1].source.kind else { panic!("web") };
+        let SourceKind::File(files) = &project.batches[1].source.kind else { panic!("web") };
+        let [Location::Local(path)] = &files.locations[..] else { panic!("{files:?}") };
         assert!(path.is_file(), "{}", path.display());
     }
 

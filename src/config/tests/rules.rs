@@ -93,7 +93,7 @@ fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\nkind = \"file\"\n",
         &[
-            "a.toml:1:2: `source.path` is missing (write a path or glob, as in \"data/*.csv\"; it counts from the project folder)",
+            "a.toml:1:2: `source.path` is missing (write a path, glob or address, as in \"data/*.csv\" or \"s3://bucket/*.parquet\", or a list of them; a path counts from the project folder)",
         ],
     );
     check_batch(

@@ -17,8 +17,9 @@ use crate::{
     },
     domain::{
         Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorSpec,
-        Direction, FeatureSpec, HistorySpec, JobKind, MinChange, Missed, ScheduleSpec, ScoreSpec,
-        Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec, Trigger,
+        Direction, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, MinChange, Missed,
+        ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec,
+        Trigger,
     },
 };
 
@@ -79,7 +80,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
         enabled: true,
         tags: BTreeMap::new(),
         source: SourceSpec {
-            kind: SourceKind::File { path: "x.csv".into() },
+            kind: SourceKind::File(FileSpec::at(vec![Location::Local("x.csv".into())])),
             timeout: span,
             lateness: span,
             drop_incomplete: false,

@@ -17,7 +17,9 @@ use globset::GlobSet;
 use polars::prelude::{Column, DataFrame, PlHashMap};
 
 pub use shape::time_and_value;
+pub(super) use shape::{newest, time_and_name};
 pub use times::instant;
+pub(super) use times::plain_time;
 
 use self::{names::Entry, rejects::Rejects, shape::Shape, times::UNREADABLE, values::Values};
 use super::{SourceError, error::printable};

@@ -1,9 +1,10 @@
 //! Which column is what. Names are compared without regard to case; an exact spelling wins over
 //! another case, and an earlier entry of a list over a later one.
 
+use chrono_tz::Tz;
 use polars::prelude::{Column, DataFrame, PlHashMap};
 
-use super::values::Values;
+use super::{times, values::Values};
 use crate::sources::{SourceError, error::printable};
 
 const TIME: &[&str] = &["timestamp", "metric_timestamp", "time", "ts", "date", "datetime"];
@@ -69,22 +70,33 @@ pub(super) fn recognise<'a>(
 /// # Errors
 /// [`SourceError::MissingColumn`].
 pub fn time_and_value(header: &[&str]) -> Result<(usize, usize), SourceError> {
-    let place = |known: &[&str]| {
-        known.iter().find_map(|wanted| {
-            let exact = header.iter().position(|name| name == wanted);
-            let is_same = |name: &&str| name.trim().eq_ignore_ascii_case(wanted);
-            exact.or_else(|| header.iter().position(is_same))
-        })
-    };
     let missing = |role, expected| SourceError::MissingColumn {
         role,
         expected,
         found: header.iter().map(|name| printable(name)).collect(),
     };
-    let time = place(TIME).ok_or_else(|| missing("timestamp", TIME_NAMES))?;
+    let time = place(header, TIME).ok_or_else(|| missing("timestamp", TIME_NAMES))?;
     let only_other = (header.len() == 2).then_some(1 - time.min(1));
-    let value = place(VALUE).or(only_other);
+    let value = place(header, VALUE).or(only_other);
     Ok((time, value.ok_or_else(|| missing("value", "value or metric_value"))?))
+}
+
+/// The places of the timestamp and of the series' names in a header, where it has them.
+pub(in crate::sources) fn time_and_name(header: &[&str]) -> (Option<usize>, Option<usize>) {
+    (place(header, TIME), place(header, NAME))
+}
+
+/// The newest instant of a frame, in microseconds.
+pub(in crate::sources) fn newest(frame: &DataFrame, timezone: Tz) -> Option<i64> {
+    times::newest_of(find(frame, TIME)?, timezone)
+}
+
+fn place(header: &[&str], known: &[&str]) -> Option<usize> {
+    known.iter().find_map(|wanted| {
+        let exact = header.iter().position(|name| name == wanted);
+        let is_same = |name: &&str| name.trim().eq_ignore_ascii_case(wanted);
+        exact.or_else(|| header.iter().position(is_same))
+    })
 }
 
 fn find<'a>(frame: &'a DataFrame, known: &[&str]) -> Option<&'a Column> {

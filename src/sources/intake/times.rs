@@ -61,6 +61,12 @@ pub(super) fn read(column: &Column, timezone: Tz) -> Result<Vec<i64>, SourceErro
     Ok(micros)
 }
 
+/// The newest instant of a frame, in microseconds, by its time column.
+pub(in crate::sources) fn newest_of(column: &Column, timezone: Tz) -> Option<i64> {
+    let micros = read(column, timezone).ok()?;
+    micros.into_iter().max().filter(|newest| *newest != UNREADABLE)
+}
+
 /// A text as an instant: epoch numbers and civil times as in a table's time column.
 pub fn instant(text: &str, timezone: Tz) -> Option<Timestamp> {
     Timestamp::from_micros(Zone { timezone, newest: None }.text(text))
@@ -160,6 +166,12 @@ impl Zone {
         self.newest = Some((micros, utc));
         utc
     }
+}
+
+/// A trimmed text in one of the plain forms: microseconds as they are written, and whether a zone was
+/// named; without one they are civil time.
+pub(in crate::sources) fn plain_time(text: &str) -> Option<(i64, bool)> {
+    plain(text.as_bytes())
 }
 
 /// The plain forms, byte by byte: `2026-01-31`, `2026-01-31T09:30:00.5`, with `Z` or `+01:00`.

@@ -6,10 +6,10 @@ use std::{path::Path, time::Duration};
 use sqlx::{AssertSqlSafe, Connection, sqlite::SqliteConnectOptions};
 
 use super::*;
-use crate::domain::{SourceKind, Span};
+use crate::domain::{FileSpec, SourceKind, Span};
 
 fn spec(max_rows: usize, timeout: Span) -> SourceSpec {
-    let file = SourceKind::File { path: "unused".into() };
+    let file = SourceKind::File(FileSpec::at(Vec::new()));
     SourceSpec {
         kind: file,
         timeout,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::fetch::Answer;
 use crate::{
     domain::{HttpSpec, WebFormat},
-    sources::{SourceError, gzip, rows},
+    sources::{SourceError, rows, unpack},
 };
 
 /// A page of an answer.
@@ -32,7 +32,7 @@ pub(super) struct Reading {
 /// Reads a page.
 pub(super) fn read(answer: Answer, reading: &Reading) -> Result<Page, SourceError> {
     let place = reading.place.as_str();
-    let body = gzip::inflate(answer.body, reading.spec.endpoint.max_bytes as u64, place)?;
+    let body = unpack::inflate(answer.body, reading.spec.endpoint.max_bytes as u64, place)?;
     let format = reading.spec.format.or_else(|| format_of(&answer.content_type));
     let is_deep = !reading.spec.pointer.is_empty() || reading.next.is_some();
     let is_json = match format {

@@ -163,7 +163,7 @@ impl<'a> Server<'a> {
 }
 
 /// The second address, if it is on the same host, port and scheme as the first.
-pub(super) fn same_host(from: &Url, target: Url) -> Result<Url, SourceError> {
+pub(in crate::sources) fn same_host(from: &Url, target: Url) -> Result<Url, SourceError> {
     if from.origin() == target.origin() {
         return Ok(target);
     }

@@ -12,5 +12,6 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(super) use fetch::same_host;
 pub(super) use pages::read as read_http;
 pub(super) use prometheus::read as read_prometheus;

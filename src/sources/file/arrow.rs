@@ -1,0 +1,65 @@
+//! Arrow IPC, files and streams, record batch by record batch.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+};
+
+use polars::prelude::{DataFrame, PolarsError, PolarsResult, Schema, SchemaExt};
+use polars_arrow::io::ipc::read::{
+    FileReader, StreamReader, StreamState, read_file_metadata, read_stream_metadata,
+};
+
+use super::format::Frames;
+use crate::sources::{SourceError, rows};
+
+/// What an Arrow file begins with; a stream has no such mark.
+const MAGIC: &[u8; 6] = b"ARROW1";
+
+/// Reads what the file says about itself.
+pub(super) fn frames(file: File, place: &str) -> Result<Frames, SourceError> {
+    let owned = place.to_owned();
+    let wrong = move |error: PolarsError| rows::decode(&owned, &error.to_string());
+    let batches = open(BufReader::new(file)).map_err(&wrong)?;
+    Ok(Box::new(batches.map(move |frame| frame.map_err(&wrong))))
+}
+
+type Batches = Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send>;
+
+fn open(mut file: BufReader<File>) -> PolarsResult<Batches> {
+    let mut start = Vec::new();
+    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    if start == MAGIC {
+        let metadata = read_file_metadata(&mut file)?;
+        let empty = DataFrame::empty_with_schema(&Schema::from_arrow_schema(&metadata.schema));
+        let batches = FileReader::new(file, metadata, None, None);
+        return Ok(Box::new(or_empty(batches.map(|batch| batch.map(DataFrame::from)), empty)));
+    }
+    let metadata = read_stream_metadata(&mut file)?;
+    let empty = DataFrame::empty_with_schema(&Schema::from_arrow_schema(&metadata.schema));
+    let batches = StreamReader::new(file, metadata, None);
+    // A stream that simply ends is whole: only who writes it knows whether more was to come.
+    let whole = batches.map_while(|state| match state {
+        Ok(StreamState::Some(batch)) => Some(Ok(DataFrame::from(batch))),
+        Ok(StreamState::Waiting) => None,
+        Err(error) => Some(Err(error)),
+    });
+    Ok(Box::new(or_empty(whole, empty)))
+}
+
+/// The columns without rows where there is no batch at all; nothing after an error.
+fn or_empty(
+    batches: impl Iterator<Item = PolarsResult<DataFrame>> + Send,
+    empty: DataFrame,
+) -> impl Iterator<Item = PolarsResult<DataFrame>> + Send {
+    let mut batches = batches.peekable();
+    let none = batches.peek().is_none().then_some(Ok(empty));
+    let mut is_over = false;
+    let until_error = batches.take_while(move |batch| {
+        let was_over = is_over;
+        is_over |= batch.is_err();
+        !was_over
+    });
+    none.into_iter().chain(until_error)
+}
