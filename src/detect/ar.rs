@@ -6,37 +6,20 @@
 //! with `s` 1.4826 times the median of the training's residuals, or their root mean square where
 //! more than half of them vanish. With no lags the expectation is the mean.
 
-use std::ops::Range;
-
 use super::artifact::{DecodeError, ensure, float, floats};
-use super::params::Reader;
-use super::scaling::{self, Scaling};
+use super::by_row::{Decide, Decider, Learnt};
 use super::{pca, robust, rows};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use crate::domain::{NoScore, Plain};
+use crate::features::Matrix;
 
 /// Directions of less of the lags' variance are rounding.
 const MIN_SHARE: f64 = 1e-9;
 /// Residuals below this share of the values' own deviation are rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// Parameters of the autoregressive detector.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct ArParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
-}
-
-impl ArParams {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { contamination: reader.contamination() }
-    }
-}
-
 /// A trained autoregressive detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ar {
-    params: ArParams,
     /// Subtracted from every number before anything else.
     centre: f64,
     /// Then divided by; larger than 0.
@@ -45,11 +28,10 @@ pub struct Ar {
     weights: Vec<f64>,
     /// Size of an ordinary residual, in units; larger than 0.
     residual: f64,
-    scaling: Scaling,
 }
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: ArParams) -> Result<Ar, NoScore> {
+pub(super) fn fit(matrix: &Matrix) -> Result<Learnt<Ar>, NoScore> {
     let n_columns = matrix.n_columns;
     rows::check(matrix, 2 * n_columns)?;
     let column = rows::sorted_column(matrix, 0);
@@ -67,13 +49,12 @@ pub(super) fn fit(matrix: &Matrix, params: ArParams) -> Result<Ar, NoScore> {
     let mut sorted = rows::arranged(&matrix.values, n_columns, &order);
     sorted.iter_mut().for_each(|value| *value = (*value - centre) / unit);
     let (intercept, weights) = least_squares(&sorted, n_columns)?;
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = Ar { params, centre, unit, intercept, weights, residual: 1.0, scaling };
+    let mut model = Ar { centre, unit, intercept, weights, residual: 1.0 };
     let residuals: Vec<f64> = sorted.chunks(n_columns).map(|row| model.distance(row)).collect();
     model.residual = ordinary(&residuals);
-    let decisions = residuals.iter().map(|residual| residual / model.residual);
-    model.scaling = Scaling::of(&decisions.collect::<Vec<f64>>())?;
-    Ok(model)
+    let mut rows = matrix.values.clone();
+    let decisions = rows.chunks_mut(n_columns).map(|row| model.decision(row)).collect();
+    Ok((model, decisions))
 }
 
 /// Intercept and weights.
@@ -135,45 +116,38 @@ impl Ar {
         row.iter_mut().for_each(|value| *value = (*value - self.centre) / self.unit);
         self.distance(row) / self.residual
     }
+}
 
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.weights.len() + 1, |columns| {
-                self.scaling.score(self.decision(columns))
-            })
-        })
-        .collect()
+impl Decide for Ar {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.weights.len() + 1)
     }
 
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), self.params.contamination.into());
-        params
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        then(&mut |row| self.decision(row))
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("centre".into(), Plain::Float(self.centre)),
-            ("unit".into(), Plain::Float(self.unit)),
-            ("intercept".into(), Plain::Float(self.intercept)),
-            ("weights".into(), Plain::from_f64s(&self.weights)),
-            ("residual".into(), Plain::Float(self.residual)),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        Vec::new()
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
-        let params = ArParams { contamination: float(plain, "contamination")? };
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        vec![
+            ("centre", Plain::Float(self.centre)),
+            ("unit", Plain::Float(self.unit)),
+            ("intercept", Plain::Float(self.intercept)),
+            ("weights", Plain::from_f64s(&self.weights)),
+            ("residual", Plain::Float(self.residual)),
+        ]
+    }
+
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
         let (centre, unit) = (float(plain, "centre")?, float(plain, "unit")?);
         let (intercept, weights) = (float(plain, "intercept")?, floats(plain, "weights")?);
         let residual = float(plain, "residual")?;
         ensure(0.0 < unit, "unit")?;
         ensure(0.0 < residual, "residual")?;
-        let scaling = Scaling::from_plain(plain)?;
-        Ok(Self { params, centre, unit, intercept, weights, residual, scaling })
+        Ok(Self { centre, unit, intercept, weights, residual })
     }
 }
 
@@ -196,7 +170,7 @@ mod tests {
             series.push(2.0 + 1.2 * series[i - 1] - 0.5 * series[i - 2] + shock * 1e-3);
         }
         series[0] = 90.0;
-        let model = fit(&lagged(&series[1..], 3), ArParams { contamination: 0.1 }).unwrap();
+        let (model, _) = fit(&lagged(&series[1..], 3)).unwrap();
         assert!((model.weights[0] - 1.2).abs() <= 0.02, "{:?}", model.weights);
         assert!((model.weights[1] + 0.5).abs() <= 0.02, "{:?}", model.weights);
     }
@@ -204,7 +178,7 @@ mod tests {
     #[test]
     fn a_straight_line_goes_on() {
         let line: Vec<f64> = (0..100).map(f64::from).collect();
-        let model = fit(&lagged(&line, 3), ArParams { contamination: 0.1 }).unwrap();
+        let (model, _) = fit(&lagged(&line, 3)).unwrap();
         let on = model.decision(&mut [100.0, 99.0, 98.0]);
         let off = model.decision(&mut [140.0, 99.0, 98.0]);
         assert!(on <= 10.0 && 1e6 < off, "{on} {off}");

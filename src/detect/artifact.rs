@@ -1,21 +1,28 @@
 //! Models as plain values and back, bit for bit. A damaged tree is an error here, so that scoring
 //! need not check anything again.
 
-use crate::domain::Plain;
+use crate::domain::{DetectorKind, Plain};
 
-use super::{Ar, Copod, Ecod, Fitted, Hbos, IForest, KMeans, Knn, Lof, Mad, Pca, Seasonal, Zscore};
+use super::Fitted;
 
-/// Version of the layout this program writes.
-const FORMAT: i64 = 1;
+/// The newest layout of the detectors of rows. The first had the linear `proba` only, and neither a
+/// threshold nor the parameters that came later.
+const BY_ROW: i64 = 2;
+/// The newest layout of the seasonal detector.
+const SEASONAL: i64 = 1;
 
 /// A tree that is no model this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A newer program wrote it.
-    #[error("model format {found} is newer than {FORMAT}")]
+    #[error("model format {found} of `{kind}` is newer than {known}; a newer program wrote it")]
     Newer {
+        /// Which detector it is of.
+        kind: String,
         /// The format it says it has.
         found: i64,
+        /// The newest one this program reads.
+        known: i64,
     },
     /// Not a kind this program has.
     #[error("there is no detector `{kind}`")]
@@ -38,47 +45,41 @@ pub enum DecodeError {
 }
 
 pub(super) fn to_plain(fitted: &Fitted) -> Plain {
-    let body = match fitted {
-        Fitted::Seasonal(model) => model.to_plain(),
-        Fitted::Pca(model) => model.to_plain(),
-        Fitted::Knn(model) => model.to_plain(),
-        Fitted::Lof(model) => model.to_plain(),
-        Fitted::IForest(model) => model.to_plain(),
-        Fitted::Hbos(model) => model.to_plain(),
-        Fitted::Ecod(model) => model.to_plain(),
-        Fitted::Copod(model) => model.to_plain(),
-        Fitted::Mad(model) => model.to_plain(),
-        Fitted::KMeans(model) => model.to_plain(),
-        Fitted::Zscore(model) => model.to_plain(),
-        Fitted::Ar(model) => model.to_plain(),
-    };
     Plain::Dict(vec![
-        ("format".into(), Plain::Int(FORMAT)),
+        ("format".into(), Plain::Int(newest_format(fitted.kind()))),
         ("kind".into(), Plain::Text(fitted.kind().as_str().into())),
-        ("model".into(), body),
+        ("model".into(), fitted.body()),
     ])
 }
 
 pub(super) fn from_plain(plain: &Plain) -> Result<Fitted, DecodeError> {
-    let format = int(plain, "format")?;
-    if FORMAT < format {
-        return Err(DecodeError::Newer { found: format });
+    let (name, format) = (text(plain, "kind")?, int(plain, "format")?);
+    let kind = DetectorKind::ALL.iter().find(|kind| kind.as_str() == name);
+    let kind =
+        *kind.ok_or_else(|| DecodeError::UnknownKind { kind: name.chars().take(64).collect() })?;
+    let known = newest_format(kind);
+    if known < format {
+        return Err(DecodeError::Newer { kind: name.to_owned(), found: format, known });
     }
     let body = plain.get("model").ok_or(DecodeError::Missing { field: "model" })?;
-    match text(plain, "kind")? {
-        "seasonal" => Seasonal::from_plain(body).map(Fitted::Seasonal),
-        "pca" => Pca::from_plain(body).map(Fitted::Pca),
-        "knn" => Knn::from_plain(body).map(Fitted::Knn),
-        "lof" => Lof::from_plain(body).map(Fitted::Lof),
-        "iforest" => IForest::from_plain(body).map(Fitted::IForest),
-        "hbos" => Hbos::from_plain(body).map(Fitted::Hbos),
-        "ecod" => Ecod::from_plain(body).map(Fitted::Ecod),
-        "copod" => Copod::from_plain(body).map(Fitted::Copod),
-        "mad" => Mad::from_plain(body).map(Fitted::Mad),
-        "kmeans" => KMeans::from_plain(body).map(Fitted::KMeans),
-        "ar" => Ar::from_plain(body).map(Fitted::Ar),
-        "zscore" => Zscore::from_plain(body).map(Fitted::Zscore),
-        kind => Err(DecodeError::UnknownKind { kind: kind.chars().take(64).collect() }),
+    Fitted::of_body(kind, body, format)
+}
+
+/// The format this program writes.
+fn newest_format(kind: DetectorKind) -> i64 {
+    match kind {
+        DetectorKind::Auto | DetectorKind::Seasonal => SEASONAL,
+        DetectorKind::Pca
+        | DetectorKind::Knn
+        | DetectorKind::Lof
+        | DetectorKind::IForest
+        | DetectorKind::Hbos
+        | DetectorKind::Ecod
+        | DetectorKind::Copod
+        | DetectorKind::Mad
+        | DetectorKind::KMeans
+        | DetectorKind::Zscore
+        | DetectorKind::Ar => BY_ROW,
     }
 }
 
@@ -92,6 +93,21 @@ pub(super) fn int(plain: &Plain, field: &'static str) -> Result<i64, DecodeError
 
 pub(super) fn count(plain: &Plain, field: &'static str) -> Result<usize, DecodeError> {
     usize::try_from(int(plain, field)?).map_err(|_| DecodeError::Inconsistent { field })
+}
+
+/// A count that may be missing: nothing at all, as in older formats, or a `None`.
+pub(super) fn optional_count(
+    plain: &Plain,
+    field: &'static str,
+) -> Result<Option<usize>, DecodeError> {
+    match plain.get(field) {
+        None | Some(Plain::None) => Ok(None),
+        Some(_) => count(plain, field).map(Some),
+    }
+}
+
+pub(super) fn optional_to_plain(count: Option<usize>) -> Plain {
+    count.map_or(Plain::None, |count| Plain::Int(count as i64))
 }
 
 pub(super) fn flag(plain: &Plain, field: &'static str) -> Result<bool, DecodeError> {

@@ -8,13 +8,8 @@
 //! # Source
 //! Li, Zhao, Botta, Ionescu & Hu (2020), as PyOD 2 computes it for one row at a time.
 
-pub(super) use super::tail_sum::fit;
-
-use super::tail_sum::{TailParams, TailSum, Weigh};
+use super::tail_sum::{TailSum, Weigh};
 use super::tails::Tail;
-
-/// Parameters of the COPOD detector, named as in PyOD.
-pub(super) type CopodParams = TailParams;
 
 /// A trained COPOD detector.
 pub type Copod = TailSum<CopodWeight>;

@@ -7,13 +7,8 @@
 //! # Source
 //! Li, Zhao, Hu, Botta, Ionescu & Chen (2022), as PyOD 2 computes it for one row at a time.
 
-pub(super) use super::tail_sum::fit;
-
-use super::tail_sum::{TailParams, TailSum, Weigh};
+use super::tail_sum::{TailSum, Weigh};
 use super::tails::Tail;
-
-/// Parameters of the ECOD detector, named as in PyOD.
-pub(super) type EcodParams = TailParams;
 
 /// A trained ECOD detector.
 pub type Ecod = TailSum<EcodWeight>;

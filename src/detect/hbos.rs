@@ -16,20 +16,16 @@
 //! # Source
 //! Goldstein & Dengel (2012), Birgé & Rozenholc (2006), as PyOD 2 computes them.
 
-use std::ops::Range;
-
 use super::artifact::{DecodeError, count, ensure, float, floats};
+use super::by_row::{Decide, Decider, Learnt};
 use super::params::Reader;
 use super::rows;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, ParamValue, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use crate::domain::{NoScore, ParamValue, Plain};
+use crate::features::Matrix;
 
 /// Parameters of the HBOS detector, named as in PyOD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct HbosParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
     /// Bins a column; 0 is as many as suit it.
     pub(super) n_bins: usize,
     /// What is added to each density.
@@ -41,7 +37,6 @@ pub(super) struct HbosParams {
 impl HbosParams {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            contamination: reader.contamination(),
             n_bins: read_bins(reader),
             alpha: reader.float("alpha", 0.1, (1e-9, 1.0)),
             tol: reader.float("tol", 0.5, (0.0, 1.0)),
@@ -67,7 +62,6 @@ fn read_bins(reader: &mut Reader<'_>) -> usize {
 pub struct Hbos {
     params: HbosParams,
     histograms: Vec<Histogram>,
-    scaling: Scaling,
 }
 
 /// One column's histogram.
@@ -82,7 +76,7 @@ struct Histogram {
 }
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: HbosParams) -> Result<Hbos, NoScore> {
+pub(super) fn fit(matrix: &Matrix, params: HbosParams) -> Result<Learnt<Hbos>, NoScore> {
     rows::check(matrix, 2)?;
     let histogram = |column| {
         let values = rows::sorted_column(matrix, column);
@@ -91,12 +85,10 @@ pub(super) fn fit(matrix: &Matrix, params: HbosParams) -> Result<Hbos, NoScore> 
     };
     let histograms: Option<Vec<Histogram>> = (0..matrix.n_columns).map(histogram).collect();
     let histograms = histograms.ok_or(NoScore::OutOfRange)?;
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = Hbos { params, histograms, scaling };
+    let model = Hbos { params, histograms };
     let rows = matrix.values.chunks(matrix.n_columns);
-    let decisions: Vec<f64> = rows.map(|row| model.decision(row)).collect();
-    model.scaling = Scaling::of(&decisions)?;
-    Ok(model)
+    let decisions = rows.map(|row| model.decision(row)).collect();
+    Ok((model, decisions))
 }
 
 /// Bounds of `n_bins` bins over the sorted values; `None` when doubles lie too far apart for them.
@@ -182,59 +174,44 @@ impl Hbos {
         let logs = self.histograms.iter().zip(row);
         -logs.map(|(histogram, value)| histogram.log(*value, self.params.tol)).sum::<f64>()
     }
+}
 
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.histograms.len(), |columns| {
-                self.scaling.score(self.decision(columns))
-            })
-        })
-        .collect()
+impl Decide for Hbos {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.histograms.len())
     }
 
-    /// How decision values become scores.
-    #[cfg(test)]
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        then(&mut |row| self.decision(row))
     }
 
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let HbosParams { contamination, n_bins, alpha, tol } = self.params;
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), contamination.into());
-        params.insert("n_bins".into(), if n_bins == 0 { "auto".into() } else { n_bins.into() });
-        params.insert("alpha".into(), alpha.into());
-        params.insert("tol".into(), tol.into());
-        params
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        let HbosParams { n_bins, alpha, tol } = self.params;
+        let n_bins = match n_bins {
+            0 => Plain::Text("auto".into()),
+            n_bins => Plain::Int(n_bins as i64),
+        };
+        vec![("n_bins", n_bins), ("alpha", Plain::Float(alpha)), ("tol", Plain::Float(tol))]
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
+    fn state(&self) -> Vec<(&'static str, Plain)> {
         let histogram = |histogram: &Histogram| {
             Plain::Dict(vec![
                 ("edges".into(), Plain::from_f64s(&histogram.edges)),
                 ("logs".into(), Plain::from_f64s(&histogram.logs)),
             ])
         };
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("n_bins".into(), Plain::Int(self.params.n_bins as i64)),
-            ("alpha".into(), Plain::Float(self.params.alpha)),
-            ("tol".into(), Plain::Float(self.params.tol)),
-            ("histograms".into(), Plain::List(self.histograms.iter().map(histogram).collect())),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+        vec![("histograms", Plain::List(self.histograms.iter().map(histogram).collect()))]
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
         const FIELD: &str = "histograms";
-        let params = HbosParams {
-            contamination: float(plain, "contamination")?,
-            n_bins: count(plain, "n_bins")?,
-            alpha: float(plain, "alpha")?,
-            tol: float(plain, "tol")?,
+        let n_bins = match plain.get("n_bins") {
+            Some(Plain::Text(text)) if text == "auto" => 0,
+            _ => count(plain, "n_bins")?,
         };
+        let params =
+            HbosParams { n_bins, alpha: float(plain, "alpha")?, tol: float(plain, "tol")? };
         let histograms = plain.get(FIELD).and_then(Plain::as_list);
         let histograms = histograms.ok_or(DecodeError::Missing { field: FIELD })?;
         ensure(!histograms.is_empty(), FIELD)?;
@@ -243,7 +220,7 @@ impl Hbos {
             histogram.ok_or(DecodeError::Inconsistent { field: FIELD })
         };
         let histograms = histograms.iter().map(histogram).collect::<Result<_, _>>()?;
-        Ok(Self { params, histograms, scaling: Scaling::from_plain(plain)? })
+        Ok(Self { params, histograms })
     }
 }
 
@@ -266,7 +243,7 @@ mod tests {
     fn columns_without_room_for_bins_say_so() {
         let values = vec![1e17, 1e17 + 16.0, 1e17, 1e17];
         let matrix = Matrix { values, n_columns: 1, rows: (0..4).collect() };
-        let params = HbosParams { contamination: 0.1, n_bins: 10, alpha: 0.1, tol: 0.5 };
+        let params = HbosParams { n_bins: 10, alpha: 0.1, tol: 0.5 };
         assert_eq!(fit(&matrix, params), Err(NoScore::OutOfRange));
     }
 }

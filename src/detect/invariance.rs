@@ -3,30 +3,15 @@
 
 use super::conformance::{CONTEXT, KINDS, all, frame, hourly, noise, spec};
 use super::params::{self, Params};
-use super::{
-    Fitted, ar, copod, ecod, fit, hbos, iforest, kmeans, knn, lof, mad, pca, rows, zscore,
-};
+use super::{Fitted, fit, rows};
 use crate::domain::{DetectorKind, Plain};
 use crate::features::{FeatureFrame, Matrix};
 
-/// A detector of this kind fitted on rows in any order; `None` for those that need a frame.
-fn fit_rows(kind: DetectorKind, matrix: &Matrix) -> Option<Fitted> {
-    let seed = CONTEXT.seed;
-    let model = match params::parse(kind, &spec(kind).params).unwrap() {
-        Params::Pca(params) => pca::fit(matrix, params).map(Fitted::Pca),
-        Params::Knn(params) => knn::fit(matrix, params).map(Fitted::Knn),
-        Params::Lof(params) => lof::fit(matrix, params).map(Fitted::Lof),
-        Params::IForest(params) => iforest::fit(matrix, params, seed).map(Fitted::IForest),
-        Params::Hbos(params) => hbos::fit(matrix, params).map(Fitted::Hbos),
-        Params::Ecod(params) => ecod::fit(matrix, params).map(Fitted::Ecod),
-        Params::Copod(params) => copod::fit(matrix, params).map(Fitted::Copod),
-        Params::Mad(params) => mad::fit(matrix, params).map(Fitted::Mad),
-        Params::KMeans(params) => kmeans::fit(matrix, params, seed).map(Fitted::KMeans),
-        Params::Zscore(params) => zscore::fit(matrix, params).map(Fitted::Zscore),
-        Params::Ar(params) => ar::fit(matrix, params).map(Fitted::Ar),
-        _ => return None,
-    };
-    Some(model.unwrap())
+/// A detector of rows fitted on them, with its defaults.
+fn fit_rows(kind: DetectorKind, matrix: &Matrix) -> Fitted {
+    let params = params::parse(kind, &spec(kind).params).unwrap();
+    let Params::ByRow(common, params) = params else { panic!("{kind} looks at no rows") };
+    super::fit_rows(matrix, common, params, CONTEXT.seed).unwrap().0
 }
 
 fn matrix_kinds() -> impl Iterator<Item = DetectorKind> {
@@ -54,8 +39,8 @@ fn check_order(points: &[(i64, f64)]) {
         order.sort_by(|left, right| noise(*left).total_cmp(&noise(*right)));
         let values = rows::arranged(&matrix.values, matrix.n_columns, &order);
         let shuffled = Matrix { values, ..matrix.clone() };
-        let in_time = fit_rows(kind, &matrix).unwrap();
-        let shuffled = fit_rows(kind, &shuffled).unwrap();
+        let in_time = fit_rows(kind, &matrix);
+        let shuffled = fit_rows(kind, &shuffled);
         // Sums over columns of PCA are rounded in the order of the rows; all others are not.
         let tolerance = if kind == DetectorKind::Pca { 1e-9 } else { 0.0 };
         assert_close(kind, &scores(&in_time, &frame), &scores(&shuffled, &frame), tolerance);

@@ -11,33 +11,32 @@
 //! # Source
 //! Lloyd (1982); Arthur & Vassilvitskii (2007). PyOD has no plain one; its CBLOF weighs clusters.
 
-use std::ops::Range;
-
-use super::artifact::{DecodeError, count, ensure, float, floats};
+use super::artifact::{DecodeError, count, ensure, floats, optional_count, optional_to_plain};
+use super::by_row::{Decide, Decider, Learnt};
+use super::neighbours::squared_distance;
 use super::params::Reader;
 use super::random::Random;
 use super::rows;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use crate::domain::{NoScore, Plain};
+use crate::features::Matrix;
 
 /// Parameters of the k-means detector, named as in scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct KMeansParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
     /// How many centres.
     pub(super) n_clusters: usize,
     /// How often they are moved at most.
     pub(super) max_iter: usize,
+    /// What the first centres are drawn from; the program's own where `None`.
+    pub(super) random_state: Option<usize>,
 }
 
 impl KMeansParams {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            contamination: reader.contamination(),
             n_clusters: reader.int("n_clusters", 8, (1, 256)),
             max_iter: reader.int("max_iter", 300, (1, 10_000)),
+            random_state: reader.optional_int("random_state", (0, u32::MAX as usize)),
         }
     }
 }
@@ -49,33 +48,35 @@ pub struct KMeans {
     n_columns: usize,
     /// The centres one after the other.
     centres: Vec<f64>,
-    scaling: Scaling,
 }
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: KMeansParams, seed: u64) -> Result<KMeans, NoScore> {
+pub(super) fn fit(
+    matrix: &Matrix,
+    params: KMeansParams,
+    seed: u64,
+) -> Result<Learnt<KMeans>, NoScore> {
     rows::check(matrix, params.n_clusters.max(2))?;
     rows::check_measurable(matrix)?;
     let n_columns = matrix.n_columns;
     let order = rows::own_order(&matrix.values, n_columns);
     let rows = rows::arranged(&matrix.values, n_columns, &order);
+    let seed = params.random_state.map_or(seed, |state| state as u64);
     let start = spread(&rows, n_columns, params.n_clusters, seed);
     let centres = settle(&rows, n_columns, start, params.max_iter);
-    with_centres(&rows, n_columns, centres, params)
+    Ok(with_centres(matrix, centres, params))
 }
 
 /// The detector these centres make.
 pub(super) fn with_centres(
-    rows: &[f64],
-    n_columns: usize,
+    matrix: &Matrix,
     centres: Vec<f64>,
     params: KMeansParams,
-) -> Result<KMeans, NoScore> {
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = KMeans { params, n_columns, centres, scaling };
-    let decisions: Vec<f64> = rows.chunks(n_columns).map(|row| model.decision(row)).collect();
-    model.scaling = Scaling::of(&decisions)?;
-    Ok(model)
+) -> Learnt<KMeans> {
+    let model = KMeans { params, n_columns: matrix.n_columns, centres };
+    let rows = matrix.values.chunks(matrix.n_columns);
+    let decisions = rows.map(|row| model.decision(row)).collect();
+    (model, decisions)
 }
 
 /// Rows far from each other; fewer than wanted where there are fewer different ones.
@@ -154,63 +155,48 @@ fn nearest(centres: &[f64], row: &[f64]) -> (usize, f64) {
     best
 }
 
-fn squared_distance(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| (l - r) * (l - r)).sum()
-}
-
 impl KMeans {
     /// The decision value of a row, trained on or not.
     pub(super) fn decision(&self, row: &[f64]) -> f64 {
         nearest(&self.centres, row).1.sqrt()
     }
+}
 
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.n_columns, |columns| {
-                self.scaling.score(self.decision(columns))
-            })
-        })
-        .collect()
+impl Decide for KMeans {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.n_columns)
     }
 
-    /// How decision values become scores.
-    #[cfg(test)]
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        then(&mut |row| self.decision(row))
     }
 
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let KMeansParams { contamination, n_clusters, max_iter } = self.params;
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), contamination.into());
-        params.insert("n_clusters".into(), n_clusters.into());
-        params.insert("max_iter".into(), max_iter.into());
-        params
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        let KMeansParams { n_clusters, max_iter, random_state } = self.params;
+        vec![
+            ("n_clusters", Plain::Int(n_clusters as i64)),
+            ("max_iter", Plain::Int(max_iter as i64)),
+            ("random_state", optional_to_plain(random_state)),
+        ]
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("n_clusters".into(), Plain::Int(self.params.n_clusters as i64)),
-            ("max_iter".into(), Plain::Int(self.params.max_iter as i64)),
-            ("n_columns".into(), Plain::Int(self.n_columns as i64)),
-            ("centres".into(), Plain::from_f64s(&self.centres)),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        vec![
+            ("n_columns", Plain::Int(self.n_columns as i64)),
+            ("centres", Plain::from_f64s(&self.centres)),
+        ]
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
         let params = KMeansParams {
-            contamination: float(plain, "contamination")?,
             n_clusters: count(plain, "n_clusters")?,
             max_iter: count(plain, "max_iter")?,
+            random_state: optional_count(plain, "random_state")?,
         };
         let (n_columns, centres) = (count(plain, "n_columns")?, floats(plain, "centres")?);
         ensure(0 < n_columns, "n_columns")?;
         ensure(!centres.is_empty() && centres.len().is_multiple_of(n_columns), "centres")?;
-        Ok(Self { params, n_columns, centres, scaling: Scaling::from_plain(plain)? })
+        Ok(Self { params, n_columns, centres })
     }
 }
 
@@ -218,7 +204,7 @@ impl KMeans {
 mod tests {
     use super::*;
 
-    const PARAMS: KMeansParams = KMeansParams { contamination: 0.1, n_clusters: 3, max_iter: 300 };
+    const PARAMS: KMeansParams = KMeansParams { n_clusters: 3, max_iter: 300, random_state: None };
 
     fn matrix(values: Vec<f64>) -> Matrix {
         let rows = (0..values.len()).collect();
@@ -229,7 +215,7 @@ mod tests {
     fn three_crowds_are_found_from_any_seed() {
         let crowds: Vec<f64> = (0..90).map(|i| f64::from(i % 3 * 100 + i / 3 % 5 - 2)).collect();
         for seed in 0..20 {
-            let mut centres = fit(&matrix(crowds.clone()), PARAMS, seed).unwrap().centres;
+            let mut centres = fit(&matrix(crowds.clone()), PARAMS, seed).unwrap().0.centres;
             centres.sort_by(f64::total_cmp);
             assert_eq!(centres, [0.0, 100.0, 200.0], "{seed}");
         }
@@ -237,9 +223,9 @@ mod tests {
 
     #[test]
     fn fewer_places_than_clusters_are_the_centres() {
-        let model = fit(&matrix(vec![4.0, 9.0, 4.0, 9.0]), PARAMS, 1).unwrap();
+        let (model, trained) = fit(&matrix(vec![4.0, 9.0, 4.0, 9.0]), PARAMS, 1).unwrap();
         assert_eq!(model.centres.len(), 2);
-        assert_eq!(model.scaling.score(model.decision(&[9.0])), Ok(0.0));
-        assert_eq!(model.scaling.score(model.decision(&[5.0])), Ok(1.0));
+        assert_eq!(trained, [0.0; 4]);
+        assert_eq!(model.decision(&[5.0]), 1.0);
     }
 }

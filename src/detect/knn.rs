@@ -3,16 +3,70 @@
 //! # Source
 //! Ramaswamy, Rastogi & Shim (2000), as PyOD 2 computes it.
 
-use std::ops::Range;
-
-use super::artifact::{DecodeError, count, ensure, float, text};
-use super::neighbours::{self, Search};
-use super::params::{KnnMethod, KnnParams};
+use super::artifact::{DecodeError, count, ensure, text};
+use super::by_row::{Decide, Decider, Learnt};
+use super::neighbours::{Metric, Search};
+use super::params::Reader;
 use super::robust;
 use super::rows;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use crate::domain::{NoScore, Plain};
+use crate::features::Matrix;
+
+/// Parameters of the KNN detector, named as in PyOD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct KnnParams {
+    /// How many neighbours.
+    pub(super) n_neighbors: usize,
+    /// How their distances become one.
+    pub(super) method: KnnMethod,
+    /// What is near.
+    pub(super) metric: Metric,
+}
+
+impl KnnParams {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.without_effect(&["radius", "algorithm", "leaf_size", "n_jobs"]);
+        let choices = KnnMethod::ALL.map(|method| (method.as_str(), method));
+        Self {
+            n_neighbors: reader.int("n_neighbors", 5, (1, 256)),
+            method: reader.choice("method", &choices).unwrap_or(KnnMethod::Largest),
+            metric: Metric::read(reader),
+        }
+    }
+}
+
+/// How the distances to the neighbours become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KnnMethod {
+    /// That of the farthest.
+    Largest,
+    /// Their mean.
+    Mean,
+    /// Their median.
+    Median,
+}
+
+impl KnnMethod {
+    const ALL: [Self; 3] = [Self::Largest, Self::Mean, Self::Median];
+
+    /// As written.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Largest => "largest",
+            Self::Mean => "mean",
+            Self::Median => "median",
+        }
+    }
+
+    /// `distances` is sorted and never empty.
+    fn reduce(self, distances: &mut [f64]) -> f64 {
+        match self {
+            Self::Largest => distances[distances.len() - 1],
+            Self::Mean => distances.iter().sum::<f64>() / distances.len() as f64,
+            Self::Median => robust::median(distances),
+        }
+    }
+}
 
 /// A trained KNN detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,128 +75,75 @@ pub struct Knn {
     n_columns: usize,
     /// The training rows one after the other.
     rows: Vec<f64>,
-    scaling: Scaling,
 }
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: KnnParams) -> Result<Knn, NoScore> {
+pub(super) fn fit(matrix: &Matrix, params: KnnParams) -> Result<Learnt<Knn>, NoScore> {
     let need = params.n_neighbors + 1;
     if matrix.n_rows() < need {
         return Err(NoScore::TooFewPoints { need, have: matrix.n_rows() });
     }
     rows::check_measurable(matrix)?;
-    let n_columns = matrix.n_columns;
-    let rows = matrix.values.clone();
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = Knn { params, n_columns, rows, scaling };
-    model.scaling = Scaling::of(&model.training_range())?;
-    Ok(model)
+    let model = Knn { params, n_columns: matrix.n_columns, rows: matrix.values.clone() };
+    let decisions = model.training_decisions();
+    Ok((model, decisions))
 }
 
 impl Knn {
-    /// The smallest and the largest of the training's decision values, perhaps with others.
-    fn training_range(&self) -> Vec<f64> {
-        match self.params.method {
-            KnnMethod::Largest => {
-                let n_wanted = self.params.n_neighbors + 1;
-                let (lowest, highest) = neighbours::extremes(&self.rows, self.n_columns, n_wanted);
-                vec![lowest, highest]
-            }
-            KnnMethod::Mean | KnnMethod::Median => self.training_decisions(),
-        }
-    }
-
     /// PyOD's decision values of the training rows: no row is its own neighbour.
-    pub(super) fn training_decisions(&self) -> Vec<f64> {
-        let search = self.search();
+    fn training_decisions(&self) -> Vec<f64> {
+        let search = Search::new(&self.rows, self.n_columns, self.params.metric);
         let mut distances = Vec::new();
         let decide = |row: &[f64]| {
             search.nearest(row, self.params.n_neighbors + 1, &mut distances);
             // Its distance to itself is 0, and none is less.
-            self.reduce(&mut distances[1..])
+            self.params.method.reduce(&mut distances[1..])
         };
         self.rows.chunks(self.n_columns).map(decide).collect()
     }
+}
 
-    /// PyOD's decision value of a new row; `distances` is room to work in.
-    pub(super) fn decision(
-        &self,
-        search: &Search<'_>,
-        row: &[f64],
-        distances: &mut Vec<f64>,
-    ) -> f64 {
-        search.nearest(row, self.params.n_neighbors, distances);
-        self.reduce(distances)
+impl Decide for Knn {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.n_columns)
     }
 
-    /// The training rows made ready for being searched.
-    pub(super) fn search(&self) -> Search<'_> {
-        Search::new(&self.rows, self.n_columns)
-    }
-
-    /// `distances` is sorted and never empty.
-    fn reduce(&self, distances: &mut [f64]) -> f64 {
-        match self.params.method {
-            KnnMethod::Largest => distances[distances.len() - 1],
-            KnnMethod::Mean => distances.iter().sum::<f64>() / distances.len() as f64,
-            KnnMethod::Median => robust::median(distances),
-        }
-    }
-
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let search = self.search();
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        let KnnParams { n_neighbors, method, metric } = self.params;
+        let search = Search::new(&self.rows, self.n_columns, metric);
         let mut distances = Vec::new();
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.n_columns, |columns| {
-                self.scaling.score(self.decision(&search, columns, &mut distances))
-            })
+        then(&mut |row| {
+            search.nearest(row, n_neighbors, &mut distances);
+            method.reduce(&mut distances)
         })
-        .collect()
     }
 
-    /// How decision values become scores.
-    #[cfg(test)]
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
-    }
-
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let KnnParams { contamination, n_neighbors, method } = self.params;
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), contamination.into());
-        params.insert("n_neighbors".into(), n_neighbors.into());
-        params.insert("method".into(), method.as_str().into());
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        let KnnParams { n_neighbors, method, metric } = self.params;
+        let mut params = vec![
+            ("n_neighbors", Plain::Int(n_neighbors as i64)),
+            ("method", Plain::Text(method.as_str().into())),
+        ];
+        params.extend(metric.to_plain());
         params
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        let (runs, values) = rows::to_plain(&self.rows, self.n_columns);
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("n_neighbors".into(), Plain::Int(self.params.n_neighbors as i64)),
-            ("method".into(), Plain::Text(self.params.method.as_str().into())),
-            ("n_columns".into(), Plain::Int(self.n_columns as i64)),
-            ("run_rows".into(), runs),
-            ("values".into(), values),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        rows::to_plain(&self.rows, self.n_columns)
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
-        let method = KnnMethod::parse(text(plain, "method")?);
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        let method = text(plain, "method")?;
+        let method = KnnMethod::ALL.into_iter().find(|known| known.as_str() == method);
         let params = KnnParams {
-            contamination: float(plain, "contamination")?,
             n_neighbors: count(plain, "n_neighbors")?,
             method: method.ok_or(DecodeError::Inconsistent { field: "method" })?,
+            metric: Metric::from_plain(plain)?,
         };
-        let n_columns = count(plain, "n_columns")?;
-        ensure(0 < n_columns, "n_columns")?;
-        let rows = rows::from_plain(plain, n_columns)?;
+        let (rows, n_columns) = rows::from_plain(plain)?;
         ensure(0 < params.n_neighbors, "n_neighbors")?;
         ensure(params.n_neighbors < rows.len() / n_columns, "n_neighbors")?;
-        Ok(Self { params, n_columns, rows, scaling: Scaling::from_plain(plain)? })
+        Ok(Self { params, n_columns, rows })
     }
 }
 
@@ -156,14 +157,15 @@ mod tests {
     }
 
     fn params(method: KnnMethod) -> KnnParams {
-        KnnParams { contamination: 0.1, n_neighbors: 3, method }
+        KnnParams { n_neighbors: 3, method, metric: Metric::EUCLIDEAN }
     }
 
     #[track_caller]
     fn check(method: KnnMethod, expected_training: f64, expected_new: f64) {
-        let model = fit(&matrix(&[0.0, 1.0, 3.0, 7.0, 7.0], 1), params(method)).unwrap();
-        assert_eq!(model.training_decisions()[1], expected_training);
-        assert_eq!(model.decision(&model.search(), &[1.0], &mut Vec::new()), expected_new);
+        let rows = matrix(&[0.0, 1.0, 3.0, 7.0, 7.0], 1);
+        let (model, trained) = fit(&rows, params(method)).unwrap();
+        assert_eq!(trained[1], expected_training);
+        assert_eq!(model.decide(|decide| decide(&mut [1.0])), expected_new);
     }
 
     #[test]

@@ -14,15 +14,13 @@
 //! # Source
 //! Breunig, Kriegel, Ng & Sander (2000), as scikit-learn and PyOD 2 compute it.
 
-use std::ops::Range;
-
-use super::artifact::{DecodeError, count, ensure, float, floats};
-use super::neighbours::Search;
+use super::artifact::{DecodeError, count, ensure, floats};
+use super::by_row::{Decide, Decider, Learnt};
+use super::neighbours::{Metric, Search};
 use super::params::Reader;
 use super::rows;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use crate::domain::{NoScore, Plain};
+use crate::features::Matrix;
 
 /// Keeps the density of rows with no distance between them finite.
 const LEAST_REACH: f64 = 1e-10;
@@ -30,18 +28,16 @@ const LEAST_REACH: f64 = 1e-10;
 /// Parameters of the LOF detector, named as in PyOD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LofParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
     /// How many neighbours.
     pub(super) n_neighbors: usize,
+    /// What is near.
+    pub(super) metric: Metric,
 }
 
 impl LofParams {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self {
-            contamination: reader.contamination(),
-            n_neighbors: reader.int("n_neighbors", 20, (1, 256)),
-        }
+        reader.without_effect(&["algorithm", "leaf_size", "n_jobs", "novelty"]);
+        Self { n_neighbors: reader.int("n_neighbors", 20, (1, 256)), metric: Metric::read(reader) }
     }
 }
 
@@ -56,20 +52,19 @@ pub struct Lof {
     reaches: Vec<f64>,
     /// Each row's density.
     densities: Vec<f64>,
-    scaling: Scaling,
 }
 
 /// A neighbour: its distance and its index.
 type Neighbour = (f64, usize);
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: LofParams) -> Result<Lof, NoScore> {
+pub(super) fn fit(matrix: &Matrix, params: LofParams) -> Result<Learnt<Lof>, NoScore> {
     rows::check(matrix, 2)?;
     rows::check_measurable(matrix)?;
     let n_columns = matrix.n_columns;
     let order = rows::own_order(&matrix.values, n_columns);
     let sorted = rows::arranged(&matrix.values, n_columns, &order);
-    let search = Search::new(&sorted, n_columns);
+    let search = Search::new(&sorted, n_columns, params.metric);
     let n_neighbors = params.n_neighbors.min(matrix.n_rows() - 1);
     let mut found: Vec<Neighbour> = Vec::new();
     let mut neighbours: Vec<Neighbour> = Vec::with_capacity(matrix.n_rows() * n_neighbors);
@@ -85,14 +80,14 @@ pub(super) fn fit(matrix: &Matrix, params: LofParams) -> Result<Lof, NoScore> {
     let densities: Vec<f64> = of_row.clone().map(|found| density(found, &reaches)).collect();
     let decisions: Vec<f64> =
         of_row.zip(&densities).map(|(found, own)| factor(found, &densities, *own)).collect();
-    let scaling = Scaling::of(&decisions)?;
     let unsorted = |values: &[f64]| {
         let mut unsorted = vec![0.0; values.len()];
         order.iter().zip(values).for_each(|(index, value)| unsorted[*index] = *value);
         unsorted
     };
+    let decisions = unsorted(&decisions);
     let (reaches, densities) = (unsorted(&reaches), unsorted(&densities));
-    Ok(Lof { params, n_columns, rows: matrix.values.clone(), reaches, densities, scaling })
+    Ok((Lof { params, n_columns, rows: matrix.values.clone(), reaches, densities }, decisions))
 }
 
 /// Density of a row from its neighbours.
@@ -109,7 +104,7 @@ fn factor(neighbours: &[Neighbour], densities: &[f64], own: f64) -> f64 {
 }
 
 /// A model made ready for scoring.
-pub(super) struct Ready<'a> {
+struct Ready<'a> {
     search: Search<'a>,
     reaches: Vec<f64>,
     densities: Vec<f64>,
@@ -119,7 +114,7 @@ pub(super) struct Ready<'a> {
 
 impl Ready<'_> {
     /// PyOD's decision value of a new row.
-    pub(super) fn decision(&mut self, row: &[f64]) -> f64 {
+    fn decision(&mut self, row: &[f64]) -> f64 {
         self.search.nearest_rows(row, self.n_neighbors, &mut self.found);
         let own = density(&self.found, &self.reaches);
         if own <= 0.0 {
@@ -132,98 +127,60 @@ impl Ready<'_> {
 
 impl Lof {
     /// The rows in their own order, which is that of the other fields of [`Ready`].
-    pub(super) fn sorted(&self) -> (Vec<usize>, Vec<f64>) {
+    fn sorted(&self) -> (Vec<usize>, Vec<f64>) {
         let order = rows::own_order(&self.rows, self.n_columns);
         let sorted = rows::arranged(&self.rows, self.n_columns, &order);
         (order, sorted)
     }
 
-    pub(super) fn ready<'a>(&self, sorted: &'a (Vec<usize>, Vec<f64>)) -> Ready<'a> {
+    fn ready<'a>(&self, sorted: &'a (Vec<usize>, Vec<f64>)) -> Ready<'a> {
         let pick = |values: &[f64]| sorted.0.iter().map(|index| values[*index]).collect();
         Ready {
-            search: Search::new(&sorted.1, self.n_columns),
+            search: Search::new(&sorted.1, self.n_columns, self.params.metric),
             reaches: pick(&self.reaches),
             densities: pick(&self.densities),
             n_neighbors: self.params.n_neighbors.min(self.densities.len() - 1),
             found: Vec::new(),
         }
     }
+}
 
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
+impl Decide for Lof {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.n_columns)
+    }
+
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
         let sorted = self.sorted();
         let mut ready = self.ready(&sorted);
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.n_columns, |columns| {
-                self.scaling.score(ready.decision(columns))
-            })
-        })
-        .collect()
+        then(&mut |row| ready.decision(row))
     }
 
-    /// PyOD's decision values of the training rows.
-    #[cfg(test)]
-    pub(super) fn training_decisions(&self) -> Vec<f64> {
-        let (order, sorted) = self.sorted();
-        let search = Search::new(&sorted, self.n_columns);
-        let n_neighbors = self.params.n_neighbors.min(order.len() - 1);
-        let mut decisions = vec![0.0; order.len()];
-        let mut found = Vec::new();
-        for (place, row) in sorted.chunks(self.n_columns).enumerate() {
-            search.nearest_rows(row, n_neighbors + 1, &mut found);
-            let itself = found.iter().position(|(_, other)| *other == place).unwrap_or(0);
-            found.remove(itself);
-            found.iter_mut().for_each(|(_, other)| *other = order[*other]);
-            decisions[order[place]] = factor(&found, &self.densities, self.densities[order[place]]);
-        }
-        decisions
-    }
-
-    /// How decision values become scores.
-    #[cfg(test)]
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
-    }
-
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let LofParams { contamination, n_neighbors } = self.params;
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), contamination.into());
-        params.insert("n_neighbors".into(), n_neighbors.into());
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        let LofParams { n_neighbors, metric } = self.params;
+        let mut params = vec![("n_neighbors", Plain::Int(n_neighbors as i64))];
+        params.extend(metric.to_plain());
         params
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        let (runs, values) = rows::to_plain(&self.rows, self.n_columns);
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("n_neighbors".into(), Plain::Int(self.params.n_neighbors as i64)),
-            ("n_columns".into(), Plain::Int(self.n_columns as i64)),
-            ("run_rows".into(), runs),
-            ("values".into(), values),
-            ("reaches".into(), Plain::from_f64s(&self.reaches)),
-            ("densities".into(), Plain::from_f64s(&self.densities)),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        let mut fields = rows::to_plain(&self.rows, self.n_columns);
+        fields.push(("reaches", Plain::from_f64s(&self.reaches)));
+        fields.push(("densities", Plain::from_f64s(&self.densities)));
+        fields
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
-        let params = LofParams {
-            contamination: float(plain, "contamination")?,
-            n_neighbors: count(plain, "n_neighbors")?,
-        };
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        let n_neighbors = count(plain, "n_neighbors")?;
+        let params = LofParams { n_neighbors, metric: Metric::from_plain(plain)? };
         ensure(0 < params.n_neighbors, "n_neighbors")?;
-        let n_columns = count(plain, "n_columns")?;
-        ensure(0 < n_columns, "n_columns")?;
-        let rows = rows::from_plain(plain, n_columns)?;
+        let (rows, n_columns) = rows::from_plain(plain)?;
         let (reaches, densities) = (floats(plain, "reaches")?, floats(plain, "densities")?);
         let n_rows = rows.len() / n_columns;
         ensure(2 <= n_rows, "values")?;
         ensure(reaches.len() == n_rows && reaches.iter().all(|reach| 0.0 <= *reach), "reaches")?;
         ensure(densities.len() == n_rows, "densities")?;
         ensure(densities.iter().all(|density| 0.0 < *density), "densities")?;
-        let scaling = Scaling::from_plain(plain)?;
-        Ok(Self { params, n_columns, rows, reaches, densities, scaling })
+        Ok(Self { params, n_columns, rows, reaches, densities })
     }
 }

@@ -4,6 +4,7 @@
 
 mod ar;
 mod artifact;
+mod by_row;
 mod combine;
 mod copod;
 mod ecod;
@@ -49,8 +50,9 @@ pub use stream::Stream;
 pub use zscore::Zscore;
 
 use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};
-use crate::features::FeatureFrame;
-use params::Params;
+use crate::features::{FeatureFrame, Matrix};
+use by_row::{ByRow, Common, Decide, Learnt};
+use params::{ByRowParams, Params};
 
 /// What a training needs beside the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,27 +69,27 @@ pub enum Fitted {
     /// Robust distance from what the time of day and week usually looks like.
     Seasonal(Seasonal),
     /// Principal components.
-    Pca(Pca),
+    Pca(ByRow<Pca>),
     /// Nearest neighbours.
-    Knn(Knn),
+    Knn(ByRow<Knn>),
     /// Local outlier factor.
-    Lof(Lof),
+    Lof(ByRow<Lof>),
     /// Isolation forest.
-    IForest(IForest),
+    IForest(ByRow<IForest>),
     /// A histogram of each column.
-    Hbos(Hbos),
+    Hbos(ByRow<Hbos>),
     /// Tail probabilities of each column.
-    Ecod(Ecod),
+    Ecod(ByRow<Ecod>),
     /// Tail probabilities of each column, the skewed side counting.
-    Copod(Copod),
+    Copod(ByRow<Copod>),
     /// Distance from the median.
-    Mad(Mad),
+    Mad(ByRow<Mad>),
     /// Distance to the nearest cluster centre.
-    KMeans(KMeans),
+    KMeans(ByRow<KMeans>),
     /// Distance from the mean.
-    Zscore(Zscore),
+    Zscore(ByRow<Zscore>),
     /// Distance from what the values before say.
-    Ar(Ar),
+    Ar(ByRow<Ar>),
 }
 
 /// Trains a detector on all rows of a frame.
@@ -105,22 +107,64 @@ pub fn fit(
         Params::Seasonal(params) => {
             seasonal::fit(frame, params, context.timezone).map(Fitted::Seasonal)
         }
-        Params::Pca(params) => pca::fit(&frame.matrix(), params).map(Fitted::Pca),
-        Params::Knn(params) => knn::fit(&frame.matrix(), params).map(Fitted::Knn),
-        Params::Lof(params) => lof::fit(&frame.matrix(), params).map(Fitted::Lof),
-        Params::IForest(params) => {
-            iforest::fit(&frame.matrix(), params, context.seed).map(Fitted::IForest)
+        Params::ByRow(common, params) => {
+            fit_rows(&frame.matrix(), common, params, context.seed).map(|(fitted, _)| fitted)
         }
-        Params::Hbos(params) => hbos::fit(&frame.matrix(), params).map(Fitted::Hbos),
-        Params::Ecod(params) => ecod::fit(&frame.matrix(), params).map(Fitted::Ecod),
-        Params::Copod(params) => copod::fit(&frame.matrix(), params).map(Fitted::Copod),
-        Params::Mad(params) => mad::fit(&frame.matrix(), params).map(Fitted::Mad),
-        Params::KMeans(params) => {
-            kmeans::fit(&frame.matrix(), params, context.seed).map(Fitted::KMeans)
-        }
-        Params::Ar(params) => ar::fit(&frame.matrix(), params).map(Fitted::Ar),
-        Params::Zscore(params) => zscore::fit(&frame.matrix(), params).map(Fitted::Zscore),
     }
+}
+
+/// Trains a detector of rows on a matrix; beside it the decision values of its rows.
+fn fit_rows(
+    matrix: &Matrix,
+    common: Common,
+    params: ByRowParams,
+    seed: u64,
+) -> Result<Learnt<Fitted>, NoScore> {
+    fn keep<M: Decide>(
+        common: Common,
+        (model, decisions): Learnt<M>,
+        wrap: fn(ByRow<M>) -> Fitted,
+    ) -> Result<Learnt<Fitted>, NoScore> {
+        Ok((wrap(ByRow::new(common, model, &decisions)?), decisions))
+    }
+    match params {
+        ByRowParams::Pca(params) => keep(common, pca::fit(matrix, params)?, Fitted::Pca),
+        ByRowParams::Knn(params) => keep(common, knn::fit(matrix, params)?, Fitted::Knn),
+        ByRowParams::Lof(params) => keep(common, lof::fit(matrix, params)?, Fitted::Lof),
+        ByRowParams::IForest(params) => {
+            let learnt = iforest::fit(matrix, params, common.contamination, seed)?;
+            keep(common, learnt, Fitted::IForest)
+        }
+        ByRowParams::Hbos(params) => keep(common, hbos::fit(matrix, params)?, Fitted::Hbos),
+        ByRowParams::Ecod => keep(common, tail_sum::fit(matrix)?, Fitted::Ecod),
+        ByRowParams::Copod => keep(common, tail_sum::fit(matrix)?, Fitted::Copod),
+        ByRowParams::Mad(params) => keep(common, mad::fit(matrix, params)?, Fitted::Mad),
+        ByRowParams::KMeans(params) => {
+            keep(common, kmeans::fit(matrix, params, seed)?, Fitted::KMeans)
+        }
+        ByRowParams::Zscore => keep(common, zscore::fit(matrix)?, Fitted::Zscore),
+        ByRowParams::Ar => keep(common, ar::fit(matrix)?, Fitted::Ar),
+    }
+}
+
+/// The same of a model, whichever detector it is.
+macro_rules! each {
+    ($fitted:expr, $model:ident => $what:expr) => {
+        match $fitted {
+            Fitted::Seasonal($model) => $what,
+            Fitted::Pca($model) => $what,
+            Fitted::Knn($model) => $what,
+            Fitted::Lof($model) => $what,
+            Fitted::IForest($model) => $what,
+            Fitted::Hbos($model) => $what,
+            Fitted::Ecod($model) => $what,
+            Fitted::Copod($model) => $what,
+            Fitted::Mad($model) => $what,
+            Fitted::KMeans($model) => $what,
+            Fitted::Zscore($model) => $what,
+            Fitted::Ar($model) => $what,
+        }
+    };
 }
 
 impl Fitted {
@@ -130,20 +174,7 @@ impl Fitted {
     /// # Panics
     /// When `rows` reaches past the frame.
     pub fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        match self {
-            Self::Seasonal(model) => model.score(frame, rows),
-            Self::Pca(model) => model.score(frame, rows),
-            Self::Knn(model) => model.score(frame, rows),
-            Self::Lof(model) => model.score(frame, rows),
-            Self::IForest(model) => model.score(frame, rows),
-            Self::Hbos(model) => model.score(frame, rows),
-            Self::Ecod(model) => model.score(frame, rows),
-            Self::Copod(model) => model.score(frame, rows),
-            Self::Mad(model) => model.score(frame, rows),
-            Self::KMeans(model) => model.score(frame, rows),
-            Self::Zscore(model) => model.score(frame, rows),
-            Self::Ar(model) => model.score(frame, rows),
-        }
+        each!(self, model => model.score(frame, rows))
     }
 
     /// The algorithm.
@@ -166,19 +197,35 @@ impl Fitted {
 
     /// The parameters as used, defaults included.
     pub fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        match self {
-            Self::Seasonal(model) => model.params(),
-            Self::Pca(model) => model.params(),
-            Self::Knn(model) => model.params(),
-            Self::Lof(model) => model.params(),
-            Self::IForest(model) => model.params(),
-            Self::Hbos(model) => model.params(),
-            Self::Ecod(model) => model.params(),
-            Self::Copod(model) => model.params(),
-            Self::Mad(model) => model.params(),
-            Self::KMeans(model) => model.params(),
-            Self::Zscore(model) => model.params(),
-            Self::Ar(model) => model.params(),
+        each!(self, model => model.params())
+    }
+
+    /// The decision value above which PyOD's `predict` calls a row an outlier; `None` for detectors
+    /// that have none, and for models of the first format.
+    pub fn threshold(&self) -> Option<f64> {
+        each!(self, model => model.threshold())
+    }
+
+    fn body(&self) -> Plain {
+        each!(self, model => model.to_plain())
+    }
+
+    fn of_body(kind: DetectorKind, body: &Plain, format: i64) -> Result<Self, DecodeError> {
+        match kind {
+            DetectorKind::Auto | DetectorKind::Seasonal => {
+                Seasonal::from_plain(body).map(Self::Seasonal)
+            }
+            DetectorKind::Pca => ByRow::from_plain(body, format).map(Self::Pca),
+            DetectorKind::Knn => ByRow::from_plain(body, format).map(Self::Knn),
+            DetectorKind::Lof => ByRow::from_plain(body, format).map(Self::Lof),
+            DetectorKind::IForest => ByRow::from_plain(body, format).map(Self::IForest),
+            DetectorKind::Hbos => ByRow::from_plain(body, format).map(Self::Hbos),
+            DetectorKind::Ecod => ByRow::from_plain(body, format).map(Self::Ecod),
+            DetectorKind::Copod => ByRow::from_plain(body, format).map(Self::Copod),
+            DetectorKind::Mad => ByRow::from_plain(body, format).map(Self::Mad),
+            DetectorKind::KMeans => ByRow::from_plain(body, format).map(Self::KMeans),
+            DetectorKind::Zscore => ByRow::from_plain(body, format).map(Self::Zscore),
+            DetectorKind::Ar => ByRow::from_plain(body, format).map(Self::Ar),
         }
     }
 

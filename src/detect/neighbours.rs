@@ -7,17 +7,22 @@ use std::num::NonZero;
 use kiddo::SquaredEuclidean;
 use kiddo::immutable::float::kdtree::ImmutableKdTree;
 
+use super::artifact::{DecodeError, ensure, float};
+use super::params::Reader;
 use super::pca;
+use crate::domain::Plain;
 
 /// Rows in a leaf of the tree.
 const LEAF: usize = 32;
 /// Neighbours asked for beyond those wanted: turning rounds, so the tree's order of almost equal
 /// distances can differ from the true one.
 const SPARE: usize = 1;
+
 /// Rows to be searched.
 pub(super) struct Search<'a> {
     rows: &'a [f64],
     n_columns: usize,
+    metric: Metric,
     turned: Option<Turned>,
 }
 
@@ -43,9 +48,12 @@ enum Tree {
 }
 
 impl<'a> Search<'a> {
-    /// Makes the tree. Rows with more columns than a tree can have are scanned.
-    pub(super) fn new(rows: &'a [f64], n_columns: usize) -> Self {
-        Self { rows, n_columns, turned: Turned::new(rows, n_columns) }
+    /// Makes the tree. Rows with more columns than a tree can have are scanned, and so are all
+    /// where distances are not Euclidean.
+    pub(super) fn new(rows: &'a [f64], n_columns: usize, metric: Metric) -> Self {
+        let is_euclidean = metric == Metric::EUCLIDEAN;
+        let turned = if is_euclidean { Turned::new(rows, n_columns) } else { None };
+        Self { rows, n_columns, metric, turned }
     }
 
     /// Writes the distances to the `n_wanted` nearest rows, nearest first; fewer when there are
@@ -60,7 +68,7 @@ impl<'a> Search<'a> {
             }
             None => {
                 let rows = self.rows.chunks_exact(self.n_columns);
-                distances.extend(rows.map(|row| squared_distance(query, row)));
+                distances.extend(rows.map(|row| self.metric.raw(query, row)));
             }
         }
         if n_wanted < distances.len() {
@@ -68,7 +76,7 @@ impl<'a> Search<'a> {
             distances.truncate(n_wanted);
         }
         distances.sort_unstable_by(f64::total_cmp);
-        distances.iter_mut().for_each(|distance| *distance = distance.sqrt());
+        distances.iter_mut().for_each(|distance| *distance = self.metric.distance(*distance));
     }
 
     /// Writes the distances to the `n_wanted` nearest rows and their indices, nearest first, the
@@ -81,7 +89,7 @@ impl<'a> Search<'a> {
     ) {
         found.clear();
         let row = |index: usize| &self.rows[index * self.n_columns..][..self.n_columns];
-        let measured = |index: usize| (squared_distance(query, row(index)), index);
+        let measured = |index: usize| (self.metric.raw(query, row(index)), index);
         match &self.turned {
             Some(turned) => {
                 found.extend(turned.candidates(query, n_wanted + SPARE).map(measured));
@@ -94,99 +102,82 @@ impl<'a> Search<'a> {
             found.truncate(n_wanted);
         }
         found.sort_unstable_by(order);
-        found.iter_mut().for_each(|(distance, _)| *distance = distance.sqrt());
+        found.iter_mut().for_each(|(distance, _)| *distance = self.metric.distance(*distance));
     }
 }
 
-/// The smallest and the largest distance from a row to its `n_wanted`-th nearest, itself being the
-/// first: what asking for each row's would give, without most of the work.
-///
-/// There are at least `n_wanted` rows. For the smallest only the surroundings within the best so far are searched, which empties most
-/// searches at once. For the largest a row is out as soon as it has enough neighbours within the
-/// best so far, and nearly every row has them close to its place along the first axis.
-pub(super) fn extremes(rows: &[f64], n_columns: usize, n_wanted: usize) -> (f64, f64) {
-    let search = Search::new(rows, n_columns);
-    let mut distances = Vec::new();
-    let mut exact = |row: &[f64]| {
-        search.nearest(row, n_wanted, &mut distances);
-        distances[distances.len() - 1]
-    };
-    let Some(turned) = &search.turned else {
-        let all = rows.chunks_exact(n_columns).map(exact);
-        return all.fold((f64::INFINITY, 0.0), |(low, high), d| (low.min(d), high.max(d)));
-    };
-    let mut lowest = f64::INFINITY;
-    for row in rows.chunks_exact(n_columns) {
-        if turned.has_within(row, n_wanted, lowest) {
-            lowest = lowest.min(exact(row));
+/// What is near: `metric` and `p` of PyOD's neighbour detectors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Metric {
+    /// `(Σ |difference|^p)^(1 / p)`; 2 is Euclid's.
+    Minkowski(f64),
+    /// The largest difference.
+    Chebyshev,
+}
+
+impl Metric {
+    pub(super) const EUCLIDEAN: Self = Self::Minkowski(2.0);
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let minkowski = Self::Minkowski(reader.float("p", 2.0, (1.0, 100.0)));
+        let choices = [
+            ("minkowski", minkowski),
+            ("euclidean", Self::EUCLIDEAN),
+            ("l2", Self::EUCLIDEAN),
+            ("manhattan", Self::Minkowski(1.0)),
+            ("cityblock", Self::Minkowski(1.0)),
+            ("l1", Self::Minkowski(1.0)),
+            ("chebyshev", Self::Chebyshev),
+            ("infinity", Self::Chebyshev),
+        ];
+        reader.choice("metric", &choices).unwrap_or(minkowski)
+    }
+
+    /// Orders as the distance does; less work.
+    fn raw(self, left: &[f64], right: &[f64]) -> f64 {
+        let differences = left.iter().zip(right).map(|(l, r)| (l - r).abs());
+        match self {
+            Self::Minkowski(2.0) => squared_distance(left, right),
+            Self::Minkowski(1.0) => differences.sum(),
+            Self::Minkowski(p) => {
+                let largest: f64 = differences.clone().fold(0.0, f64::max);
+                // In shares of the largest, so that no power overflows or vanishes.
+                let powers = differences.map(|difference| (difference / largest).powf(p));
+                if largest <= 0.0 { 0.0 } else { largest * powers.sum::<f64>().powf(1.0 / p) }
+            }
+            Self::Chebyshev => differences.fold(0.0, f64::max),
         }
     }
-    let line = Line::new(rows, n_columns, &turned.axes);
-    let mut highest = 0.0_f64;
-    for index in line.outermost_first() {
-        let row = &rows[index * n_columns..][..n_columns];
-        if !line.has_within(row, n_wanted, highest) {
-            highest = highest.max(exact(row));
-        }
-    }
-    (lowest, highest)
-}
 
-/// The rows in the order of their places along the first axis.
-struct Line<'a> {
-    rows: &'a [f64],
-    n_columns: usize,
-    axes: &'a Axes,
-    /// Place and index, by place.
-    places: Vec<(f64, usize)>,
-}
-
-impl<'a> Line<'a> {
-    fn new(rows: &'a [f64], n_columns: usize, axes: &'a Axes) -> Self {
-        let place = |(index, row): (usize, &[f64])| (axes.turn::<1>(row)[0], index);
-        let mut places: Vec<_> = rows.chunks_exact(n_columns).enumerate().map(place).collect();
-        places.sort_unstable_by(|left, right| left.0.total_cmp(&right.0));
-        Self { rows, n_columns, axes, places }
+    fn distance(self, raw: f64) -> f64 {
+        if self == Self::EUCLIDEAN { raw.sqrt() } else { raw }
     }
 
-    /// The rows farthest from the median place first: among them the largest distance is likely.
-    fn outermost_first(&self) -> impl Iterator<Item = usize> {
-        let n_rows = self.places.len();
-        let pairs = (0..n_rows.div_ceil(2)).flat_map(move |i| [i, n_rows - 1 - i]);
-        pairs.take(n_rows).map(|place| self.places[place].1)
-    }
-
-    /// Whether so many rows lie within a distance; looks at those near by first.
-    fn has_within(&self, row: &[f64], n_wanted: usize, distance: f64) -> bool {
-        let limit = distance * distance;
-        let [place] = self.axes.turn::<1>(row);
-        let here = self.places.partition_point(|(other, _)| *other < place);
-        let (mut below, mut above) = (here, here);
-        let mut n_found = 0;
-        let is_near = |index: usize| {
-            squared_distance(row, &self.rows[index * self.n_columns..][..self.n_columns]) <= limit
+    /// The model fields.
+    pub(super) fn to_plain(self) -> [(&'static str, Plain); 2] {
+        let (name, p) = match self {
+            Self::Minkowski(p) => ("minkowski", Plain::Float(p)),
+            Self::Chebyshev => ("chebyshev", Plain::None),
         };
-        let is_reached = |other: f64| (other - place).abs() <= distance;
-        loop {
-            let lower = below.checked_sub(1).filter(|i| is_reached(self.places[*i].0));
-            let upper =
-                Some(above).filter(|i| *i < self.places.len() && is_reached(self.places[*i].0));
-            if lower.is_none() && upper.is_none() {
-                return false;
+        [("metric", Plain::Text(name.into())), ("p", p)]
+    }
+
+    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        match plain.get("metric") {
+            // Format 1 had no other.
+            None => Ok(Self::EUCLIDEAN),
+            Some(Plain::Text(name)) if name == "chebyshev" => Ok(Self::Chebyshev),
+            Some(Plain::Text(name)) if name == "minkowski" => {
+                let p = float(plain, "p")?;
+                ensure(1.0 <= p, "p")?;
+                Ok(Self::Minkowski(p))
             }
-            for index in [lower, upper].into_iter().flatten() {
-                n_found += usize::from(is_near(self.places[index].1));
-            }
-            if n_wanted <= n_found {
-                return true;
-            }
-            below = lower.unwrap_or(0);
-            above = upper.map_or(self.places.len(), |i| i + 1);
+            Some(_) => Err(DecodeError::Inconsistent { field: "metric" }),
         }
     }
 }
 
-fn squared_distance(left: &[f64], right: &[f64]) -> f64 {
+pub(super) fn squared_distance(left: &[f64], right: &[f64]) -> f64 {
     left.iter().zip(right).map(|(l, r)| (l - r) * (l - r)).sum()
 }
 
@@ -216,32 +207,6 @@ impl Turned {
         };
         indices.into_iter()
     }
-}
-
-impl Turned {
-    /// Whether so many rows lie about within a distance; may say so of a few too many.
-    fn has_within(&self, query: &[f64], n_wanted: usize, distance: f64) -> bool {
-        // Turning rounds, by far less than this.
-        let limit = distance * distance * (1.0 + 1e-9);
-        match &self.tree {
-            Tree::Two(tree) => crowded(tree, self.axes.turn(query), n_wanted, limit),
-            Tree::Four(tree) => crowded(tree, self.axes.turn(query), n_wanted, limit),
-            Tree::Six(tree) => crowded(tree, self.axes.turn(query), n_wanted, limit),
-            Tree::Eight(tree) => crowded(tree, self.axes.turn(query), n_wanted, limit),
-            Tree::Sixteen(tree) => crowded(tree, self.axes.turn(query), n_wanted, limit),
-        }
-    }
-}
-
-fn crowded<const K: usize>(
-    tree: &ImmutableKdTree<f64, u32, K, LEAF>,
-    query: [f64; K],
-    n_wanted: usize,
-    limit: f64,
-) -> bool {
-    let n_asked = NonZero::new(n_wanted).unwrap_or(NonZero::<usize>::MIN);
-    let found = tree.nearest_n_within::<SquaredEuclidean>(&query, limit, n_asked, true);
-    n_wanted <= found.len()
 }
 
 fn tree<const K: usize>(
@@ -283,8 +248,8 @@ mod tests {
 
     #[track_caller]
     fn check(rows: &[f64], n_columns: usize) {
-        let by_tree = Search::new(rows, n_columns);
-        let by_scan = Search { rows, n_columns, turned: None };
+        let by_tree = Search::new(rows, n_columns, Metric::EUCLIDEAN);
+        let by_scan = Search { turned: None, ..Search::new(rows, n_columns, Metric::EUCLIDEAN) };
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         for query in rows.chunks(n_columns).step_by(7) {
             by_tree.nearest(query, 6, &mut fast);
@@ -294,24 +259,6 @@ mod tests {
             assert!(fast.iter().zip(&slow).all(is_same), "{fast:?} {slow:?}");
             assert_eq!(fast.len(), slow.len());
         }
-        check_extremes(rows, n_columns);
-    }
-
-    #[track_caller]
-    fn check_extremes(rows: &[f64], n_columns: usize) {
-        let by_scan = Search { rows, n_columns, turned: None };
-        let mut distances = Vec::new();
-        let n_wanted = 6.min(rows.len() / n_columns);
-        let mut farthest = |row: &[f64]| {
-            by_scan.nearest(row, n_wanted, &mut distances);
-            distances[distances.len() - 1]
-        };
-        let all: Vec<f64> = rows.chunks(n_columns).map(&mut farthest).collect();
-        let (lowest, highest) = extremes(rows, n_columns, n_wanted);
-        let expected_lowest = all.iter().copied().fold(f64::INFINITY, f64::min);
-        let expected_highest = all.iter().copied().fold(0.0, f64::max);
-        assert!((lowest - expected_lowest).abs() <= 1e-12 * expected_lowest, "{lowest}");
-        assert!((highest - expected_highest).abs() <= 1e-12 * expected_highest, "{highest}");
     }
 
     #[test]
@@ -322,6 +269,18 @@ mod tests {
         let one_axis: Vec<f64> =
             (0..700).flat_map(|i| [f64::from(i % 2), f64::from(i), 0.0]).collect();
         check(&one_axis, 3);
+    }
+
+    #[test]
+    fn distances_are_those_of_the_metric() {
+        let check = |metric: Metric, expected: f64| {
+            let distance = metric.distance(metric.raw(&[1.0, 2.0], &[4.0, -2.0]));
+            assert!((distance - expected).abs() <= 1e-12, "{metric:?} {distance}");
+        };
+        check(Metric::EUCLIDEAN, 5.0);
+        check(Metric::Minkowski(1.0), 7.0);
+        check(Metric::Minkowski(3.0), 91.0_f64.cbrt());
+        check(Metric::Chebyshev, 4.0);
     }
 
     proptest! {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::ar::ArParams;
-use super::copod::CopodParams;
-use super::ecod::EcodParams;
+use super::by_row::Common;
 use super::hbos::HbosParams;
 use super::iforest::IForestParams;
 use super::kmeans::KMeansParams;
+use super::knn::KnnParams;
 use super::lof::LofParams;
 use super::mad::MadParams;
-use super::zscore::ZscoreParams;
+use super::pca::PcaParams;
 use crate::domain::{DetectorKind, ParamValue};
 
 /// The parameters of one detector, checked.
@@ -18,6 +17,13 @@ use crate::domain::{DetectorKind, ParamValue};
 pub(super) enum Params {
     /// For `auto` and `seasonal`.
     Seasonal(SeasonalParams),
+    /// For the detectors of rows.
+    ByRow(Common, ByRowParams),
+}
+
+/// The parameters that only one of the detectors of rows has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum ByRowParams {
     /// For `pca`.
     Pca(PcaParams),
     /// For `knn`.
@@ -28,18 +34,18 @@ pub(super) enum Params {
     IForest(IForestParams),
     /// For `hbos`.
     Hbos(HbosParams),
-    /// For `ecod`.
-    Ecod(EcodParams),
-    /// For `copod`.
-    Copod(CopodParams),
+    /// `ecod` has none.
+    Ecod,
+    /// `copod` has none.
+    Copod,
     /// For `mad`.
     Mad(MadParams),
     /// For `kmeans`.
     KMeans(KMeansParams),
-    /// For `zscore`.
-    Zscore(ZscoreParams),
-    /// For `ar`.
-    Ar(ArParams),
+    /// `zscore` has none.
+    Zscore,
+    /// `ar` has none.
+    Ar,
 }
 
 /// Parameters of the seasonal detector.
@@ -47,57 +53,6 @@ pub(super) enum Params {
 pub(super) struct SeasonalParams {
     /// Divides every alert line: 2 alerts at half the distance.
     pub(super) sensitivity: f64,
-}
-
-/// Parameters of the PCA detector, named as in PyOD.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct PcaParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
-    /// Components that count, those of least variance; 0 is all.
-    pub(super) n_selected_components: usize,
-    /// Whether a component counts by the inverse of its share of variance.
-    pub(super) weighted: bool,
-    /// Whether columns are brought to mean 0 and deviation 1 first.
-    pub(super) standardization: bool,
-}
-
-/// Parameters of the KNN detector, named as in PyOD.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct KnnParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
-    /// How many neighbours.
-    pub(super) n_neighbors: usize,
-    /// How their distances become one.
-    pub(super) method: KnnMethod,
-}
-
-/// How the distances to the neighbours become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KnnMethod {
-    /// That of the farthest.
-    Largest,
-    /// Their mean.
-    Mean,
-    /// Their median.
-    Median,
-}
-
-impl KnnMethod {
-    /// As written.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Largest => "largest",
-            Self::Mean => "mean",
-            Self::Median => "median",
-        }
-    }
-
-    /// From what is written.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::Largest, Self::Mean, Self::Median].into_iter().find(|m| m.as_str() == text)
-    }
 }
 
 /// Everything wrong with a detector's parameters, one sentence each; empty when nothing is.
@@ -110,34 +65,41 @@ pub(super) fn parse(
     kind: DetectorKind,
     written: &BTreeMap<String, ParamValue>,
 ) -> Result<Params, Vec<String>> {
-    let mut reader = Reader { kind, written, known: Vec::new(), problems: Vec::new() };
+    let mut reader =
+        Reader { kind, written, known: Vec::new(), without_effect: &[], problems: Vec::new() };
     let params = match kind {
         DetectorKind::Auto | DetectorKind::Seasonal => Params::Seasonal(SeasonalParams {
             sensitivity: reader.float("sensitivity", 1.0, (0.05, 20.0)),
         }),
-        DetectorKind::Pca => Params::Pca(PcaParams {
-            contamination: reader.contamination(),
-            n_selected_components: reader.int("n_selected_components", 0, (0, 512)),
-            weighted: reader.bool("weighted", true),
-            standardization: reader.bool("standardization", true),
-        }),
-        DetectorKind::Knn => Params::Knn(KnnParams {
-            contamination: reader.contamination(),
-            n_neighbors: reader.int("n_neighbors", 5, (1, 256)),
-            method: reader.method(),
-        }),
-        DetectorKind::Lof => Params::Lof(LofParams::read(&mut reader)),
-        DetectorKind::IForest => Params::IForest(IForestParams::read(&mut reader)),
-        DetectorKind::Hbos => Params::Hbos(HbosParams::read(&mut reader)),
-        DetectorKind::Ecod => Params::Ecod(EcodParams::read(&mut reader)),
-        DetectorKind::Copod => Params::Copod(CopodParams::read(&mut reader)),
-        DetectorKind::Mad => Params::Mad(MadParams::read(&mut reader)),
-        DetectorKind::KMeans => Params::KMeans(KMeansParams::read(&mut reader)),
-        DetectorKind::Ar => Params::Ar(ArParams::read(&mut reader)),
-        DetectorKind::Zscore => Params::Zscore(ZscoreParams::read(&mut reader)),
+        _ => Params::ByRow(Common::read(&mut reader), ByRowParams::read(&mut reader)),
     };
     reader.refuse_unknown();
     if reader.problems.is_empty() { Ok(params) } else { Err(reader.problems) }
+}
+
+impl ByRowParams {
+    /// Those of the reader's kind; `auto` and `seasonal` have none.
+    fn read(reader: &mut Reader<'_>) -> Self {
+        match reader.kind {
+            DetectorKind::Pca => Self::Pca(PcaParams::read(reader)),
+            DetectorKind::Knn => Self::Knn(KnnParams::read(reader)),
+            DetectorKind::Lof => Self::Lof(LofParams::read(reader)),
+            DetectorKind::IForest => Self::IForest(IForestParams::read(reader)),
+            DetectorKind::Hbos => Self::Hbos(HbosParams::read(reader)),
+            DetectorKind::Mad => Self::Mad(MadParams::read(reader)),
+            DetectorKind::KMeans => Self::KMeans(KMeansParams::read(reader)),
+            DetectorKind::Ecod => {
+                reader.without_effect(&["n_jobs"]);
+                Self::Ecod
+            }
+            DetectorKind::Copod => {
+                reader.without_effect(&["n_jobs"]);
+                Self::Copod
+            }
+            DetectorKind::Zscore => Self::Zscore,
+            DetectorKind::Auto | DetectorKind::Seasonal | DetectorKind::Ar => Self::Ar,
+        }
+    }
 }
 
 /// Reads parameters one by one, remembering their names and every problem.
@@ -145,6 +107,7 @@ pub(super) struct Reader<'a> {
     kind: DetectorKind,
     written: &'a BTreeMap<String, ParamValue>,
     known: Vec<&'static str>,
+    without_effect: &'static [&'static str],
     problems: Vec<String>,
 }
 
@@ -160,8 +123,9 @@ impl Reader<'_> {
         self.problems.push(format!("`{name}` of `{kind}` must be {expected}, not {found}"));
     }
 
-    pub(super) fn contamination(&mut self) -> f64 {
-        self.float("contamination", 0.1, (1e-9, 0.5))
+    /// Parameters of PyOD's that change no score here: they may stand there.
+    pub(super) fn without_effect(&mut self, names: &'static [&'static str]) {
+        self.without_effect = names;
     }
 
     pub(super) fn float(&mut self, name: &'static str, default: f64, limits: (f64, f64)) -> f64 {
@@ -185,17 +149,25 @@ impl Reader<'_> {
         default: usize,
         limits: (usize, usize),
     ) -> usize {
-        let Some(found) = self.get(name) else { return default };
+        self.optional_int(name, limits).unwrap_or(default)
+    }
+
+    pub(super) fn optional_int(
+        &mut self,
+        name: &'static str,
+        limits: (usize, usize),
+    ) -> Option<usize> {
+        let found = self.get(name)?;
         if let ParamValue::Int(number) = found
             && let Ok(number) = usize::try_from(number)
             && limits.0 <= number
             && number <= limits.1
         {
-            return number;
+            return Some(number);
         }
         let (low, high) = limits;
         self.wrong(name, &format!("a whole number from {low} to {high}"), &found);
-        default
+        None
     }
 
     pub(super) fn bool(&mut self, name: &'static str, default: bool) -> bool {
@@ -209,19 +181,31 @@ impl Reader<'_> {
         }
     }
 
-    fn method(&mut self) -> KnnMethod {
-        let Some(found) = self.get("method") else { return KnnMethod::Largest };
+    /// What one of some words stands for.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let found = self.get(name)?;
         if let ParamValue::Text(text) = &found
-            && let Some(method) = KnnMethod::parse(text)
+            && let Some((_, choice)) = choices.iter().find(|(word, _)| word == text)
         {
-            return method;
+            return Some(*choice);
         }
-        self.wrong("method", "\"largest\", \"mean\" or \"median\"", &found);
-        KnnMethod::Largest
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+        let expected = match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => words.concat(),
+        };
+        self.wrong(name, &expected, &found);
+        None
     }
 
     fn refuse_unknown(&mut self) {
-        for name in self.written.keys().filter(|name| !self.known.contains(&name.as_str())) {
+        let is_known =
+            |name: &str| self.known.contains(&name) || self.without_effect.contains(&name);
+        for name in self.written.keys().filter(|name| !is_known(name)) {
             let nearest = self
                 .known
                 .iter()
@@ -291,8 +275,61 @@ mod tests {
                 "`n_neighbors` of `knn` must be a whole number from 1 to 256, not 5.0",
                 "`method` of `knn` must be \"largest\", \"mean\" or \"median\", not \"largets\"",
                 "`knn` has no parameter `n_neighbours`; did you mean `n_neighbors`?",
-                "`knn` has no parameter `trees`; it has `contamination`, `n_neighbors`, `method`",
+                "`knn` has no parameter `trees`; it has `contamination`, `proba`, `n_neighbors`, \
+                 `method`, `p`, `metric`",
             ],
+        );
+    }
+
+    #[test]
+    fn parameters_of_pyod_that_change_no_score_may_stand_there() {
+        let text = |text: &str| ParamValue::Text(text.to_owned());
+        let tree = [("algorithm", text("kd_tree")), ("leaf_size", ParamValue::Int(30))];
+        check(
+            DetectorKind::Knn,
+            &[tree.as_slice(), &[("radius", ParamValue::Float(1.0))]].concat(),
+            &[],
+        );
+        check(
+            DetectorKind::Lof,
+            &[tree.as_slice(), &[("novelty", ParamValue::Bool(true))]].concat(),
+            &[],
+        );
+        check(
+            DetectorKind::Pca,
+            &[("svd_solver", text("full")), ("tol", ParamValue::Float(0.0))],
+            &[],
+        );
+        check(
+            DetectorKind::IForest,
+            &[("behaviour", text("old")), ("verbose", ParamValue::Int(0))],
+            &[],
+        );
+        check(DetectorKind::Ecod, &[("n_jobs", ParamValue::Int(-1))], &[]);
+    }
+
+    #[test]
+    fn what_pyod_has_and_this_has_not_is_said_with_what_there_is() {
+        let text = |text: &str| ParamValue::Text(text.to_owned());
+        check(
+            DetectorKind::Pca,
+            &[("n_components", text("mle")), ("svd_solver", text("arpack"))],
+            &[
+                "`svd_solver` of `pca` must be \"auto\", \"full\" or \"covariance_eigh\", not \"arpack\"",
+                "`n_components` of `pca` must be a whole number from 1 to 512 or a share of the \
+                 variance below 1.0, not \"mle\"",
+            ],
+        );
+        check(
+            DetectorKind::Lof,
+            &[("metric", text("cosine"))],
+            &["`metric` of `lof` must be \"minkowski\", \"euclidean\", \"l2\", \"manhattan\", \
+               \"cityblock\", \"l1\", \"chebyshev\" or \"infinity\", not \"cosine\""],
+        );
+        check(
+            DetectorKind::Mad,
+            &[("proba", text("logistic"))],
+            &["`proba` of `mad` must be \"linear\" or \"unify\", not \"logistic\""],
         );
     }
 

@@ -10,14 +10,117 @@ use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linalg::traits::evd::EVDDecomposable;
 
-use super::artifact::{DecodeError, count, ensure, flag, float, floats};
-use super::params::PcaParams;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
+use super::artifact::{
+    DecodeError, count, ensure, flag, float, floats, optional_count, optional_to_plain,
+};
+use super::by_row::{Decide, Decider, Learnt};
+use super::params::Reader;
+use crate::domain::{NoScore, ParamValue, Plain};
+use crate::features::Matrix;
 
 /// Components with less than this share of the variance are rounding, not directions.
 const MIN_SHARE: f64 = 1e-13;
+/// The most components that can be asked for.
+const MOST_COMPONENTS: usize = 512;
+
+/// Parameters of the PCA detector, named as in PyOD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PcaParams {
+    /// Components that are kept, those of most variance.
+    pub(super) n_components: Components,
+    /// Components that count, those of least variance among the kept ones; `None` is all.
+    pub(super) n_selected_components: Option<usize>,
+    /// Whether a component counts by the inverse of its share of variance.
+    pub(super) weighted: bool,
+    /// Whether columns are brought to mean 0 and deviation 1 first.
+    pub(super) standardization: bool,
+}
+
+/// How many components are kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Components {
+    /// As many as there are columns.
+    All,
+    /// So many.
+    Count(usize),
+    /// As few as explain more than this share of the variance.
+    Share(f64),
+}
+
+impl Components {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let expected = format!(
+            "a whole number from 1 to {MOST_COMPONENTS} or a share of the variance below 1.0"
+        );
+        match reader.get("n_components") {
+            None => Self::All,
+            Some(ParamValue::Int(n)) if (1..=MOST_COMPONENTS as i64).contains(&n) => {
+                Self::Count(n as usize)
+            }
+            Some(ParamValue::Float(share)) if 0.0 < share && share < 1.0 => Self::Share(share),
+            Some(found) => {
+                reader.wrong("n_components", &expected, &found);
+                Self::All
+            }
+        }
+    }
+
+    /// How many of the components with these shares of the variance are kept, largest first.
+    fn of(self, shares: &[f64], n_columns: usize) -> Result<usize, NoScore> {
+        match self {
+            Self::All => Ok(shares.len()),
+            Self::Count(wanted) if n_columns < wanted => {
+                Err(too_many("n_components", wanted, n_columns))
+            }
+            Self::Count(wanted) => Ok(wanted.min(shares.len())),
+            Self::Share(wanted) => {
+                let explained = shares.iter().scan(0.0, |sum, share| {
+                    *sum += share;
+                    Some(*sum)
+                });
+                let n_short = explained.take_while(|explained| *explained <= wanted).count();
+                Ok((n_short + 1).min(shares.len()))
+            }
+        }
+    }
+
+    fn to_plain(self) -> Plain {
+        match self {
+            Self::All => Plain::None,
+            Self::Count(wanted) => Plain::Int(wanted as i64),
+            Self::Share(wanted) => Plain::Float(wanted),
+        }
+    }
+
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        const FIELD: &str = "n_components";
+        match plain.get(FIELD) {
+            // Format 1 had no such parameter.
+            None | Some(Plain::None) => Ok(Self::All),
+            Some(Plain::Float(_)) => Ok(Self::Share(float(plain, FIELD)?)),
+            Some(_) => Ok(Self::Count(count(plain, FIELD)?)),
+        }
+    }
+}
+
+fn too_many(param: &str, wanted: usize, have: usize) -> NoScore {
+    NoScore::BadParameter { message: format!("`{param}` is {wanted}, but there are {have}") }
+}
+
+impl PcaParams {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let exact = ["auto", "full", "covariance_eigh"].map(|name| (name, ()));
+        reader.choice("svd_solver", &exact);
+        reader.without_effect(&["copy", "whiten", "tol", "iterated_power", "random_state"]);
+        let limits = (1, MOST_COMPONENTS);
+        Self {
+            n_components: Components::read(reader),
+            n_selected_components: reader.optional_int("n_selected_components", limits),
+            weighted: reader.bool("weighted", true),
+            standardization: reader.bool("standardization", true),
+        }
+    }
+}
 
 /// A trained PCA detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,20 +132,14 @@ pub struct Pca {
     components: Vec<f64>,
     /// What each component's distance is divided by.
     weights: Vec<f64>,
-    scaling: Scaling,
 }
 
 /// Fits on the rows of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: PcaParams) -> Result<Pca, NoScore> {
+pub(super) fn fit(matrix: &Matrix, params: PcaParams) -> Result<Learnt<Pca>, NoScore> {
     let (n_rows, n_columns) = (matrix.n_rows(), matrix.n_columns);
     let need = (n_columns + 1).max(2);
     if n_rows < need {
         return Err(NoScore::TooFewPoints { need, have: n_rows });
-    }
-    if n_columns < params.n_selected_components {
-        let wanted = params.n_selected_components;
-        let message = format!("`n_selected_components` is {wanted}, but there are {n_columns}");
-        return Err(NoScore::BadParameter { message });
     }
     let (mean, deviation) = if params.standardization {
         moments(matrix)
@@ -57,41 +154,31 @@ pub(super) fn fit(matrix: &Matrix, params: PcaParams) -> Result<Pca, NoScore> {
         standardise(row, &mean, &deviation);
     }
     let (components, shares) = decompose(&rows, n_columns)?;
-    let n_selected = match params.n_selected_components {
-        0 => shares.len(),
-        wanted => wanted.min(shares.len()),
-    };
-    let first = shares.len() - n_selected;
+    let selected = select(params, &shares, n_columns)?;
     let weights = match params.weighted {
-        true => shares[first..].to_vec(),
-        false => vec![1.0; n_selected],
+        true => shares[selected.clone()].to_vec(),
+        false => vec![1.0; selected.len()],
     };
-    let components = components[first * n_columns..].to_vec();
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = Pca { params, mean, deviation, components, weights, scaling };
-    let decisions: Vec<f64> =
-        rows.chunks(n_columns).map(|row| model.decision_of_standardised(row)).collect();
-    model.scaling = Scaling::of(&decisions)?;
-    Ok(model)
+    let components = components[selected.start * n_columns..selected.end * n_columns].to_vec();
+    let model = Pca { params, mean, deviation, components, weights };
+    let decisions = rows.chunks(n_columns).map(|row| model.decision_of_standardised(row)).collect();
+    Ok((model, decisions))
+}
+
+/// Which of the components with these shares of the variance count; largest first.
+fn select(params: PcaParams, shares: &[f64], n_columns: usize) -> Result<Range<usize>, NoScore> {
+    let n_kept = params.n_components.of(shares, n_columns)?;
+    let n_selected = match params.n_selected_components {
+        None => n_kept,
+        Some(wanted) if n_columns < wanted => {
+            return Err(too_many("n_selected_components", wanted, n_columns));
+        }
+        Some(wanted) => wanted.min(n_kept),
+    };
+    Ok(n_kept - n_selected..n_kept)
 }
 
 impl Pca {
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, self.mean.len(), |columns| {
-                self.scaling.score(self.decision(columns))
-            })
-        })
-        .collect()
-    }
-
-    /// PyOD's decision value of a row; `columns` is standardised in place.
-    pub(super) fn decision(&self, columns: &mut [f64]) -> f64 {
-        standardise(columns, &self.mean, &self.deviation);
-        self.decision_of_standardised(columns)
-    }
-
     fn decision_of_standardised(&self, row: &[f64]) -> f64 {
         let distance = |component: &[f64]| {
             let squares = row.iter().zip(component).map(|(x, c)| (x - c) * (x - c));
@@ -100,44 +187,47 @@ impl Pca {
         let components = self.components.chunks(self.mean.len());
         components.zip(&self.weights).map(|(component, weight)| distance(component) / weight).sum()
     }
+}
 
-    /// How decision values become scores.
-    #[cfg(test)]
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
+impl Decide for Pca {
+    fn n_columns(&self) -> Option<usize> {
+        Some(self.mean.len())
     }
 
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let PcaParams { contamination, n_selected_components, weighted, standardization } =
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        then(&mut |row| {
+            standardise(row, &self.mean, &self.deviation);
+            self.decision_of_standardised(row)
+        })
+    }
+
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        let PcaParams { n_components, n_selected_components, weighted, standardization } =
             self.params;
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), contamination.into());
-        params.insert("n_selected_components".into(), n_selected_components.into());
-        params.insert("weighted".into(), weighted.into());
-        params.insert("standardization".into(), standardization.into());
-        params
+        vec![
+            ("n_components", n_components.to_plain()),
+            ("n_selected_components", optional_to_plain(n_selected_components)),
+            ("weighted", Plain::Bool(weighted)),
+            ("standardization", Plain::Bool(standardization)),
+        ]
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        let params = self.params;
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(params.contamination)),
-            ("n_selected_components".into(), Plain::Int(params.n_selected_components as i64)),
-            ("weighted".into(), Plain::Bool(params.weighted)),
-            ("standardization".into(), Plain::Bool(params.standardization)),
-            ("mean".into(), Plain::from_f64s(&self.mean)),
-            ("deviation".into(), Plain::from_f64s(&self.deviation)),
-            ("components".into(), Plain::from_f64s(&self.components)),
-            ("weights".into(), Plain::from_f64s(&self.weights)),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        vec![
+            ("mean", Plain::from_f64s(&self.mean)),
+            ("deviation", Plain::from_f64s(&self.deviation)),
+            ("components", Plain::from_f64s(&self.components)),
+            ("weights", Plain::from_f64s(&self.weights)),
+        ]
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        const SELECTED: &str = "n_selected_components";
+        // Format 1 said 0 for all.
+        let n_selected_components = optional_count(plain, SELECTED)?.filter(|n| 0 < *n);
         let params = PcaParams {
-            contamination: float(plain, "contamination")?,
-            n_selected_components: count(plain, "n_selected_components")?,
+            n_components: Components::from_plain(plain)?,
+            n_selected_components,
             weighted: flag(plain, "weighted")?,
             standardization: flag(plain, "standardization")?,
         };
@@ -150,8 +240,7 @@ impl Pca {
         ensure(deviation.iter().all(|deviation| 0.0 < *deviation), "deviation")?;
         ensure(weights.iter().all(|weight| 0.0 < *weight), "weights")?;
         ensure(weights.len().checked_mul(mean.len()) == Some(components.len()), "components")?;
-        let scaling = Scaling::from_plain(plain)?;
-        Ok(Self { params, mean, deviation, components, weights, scaling })
+        Ok(Self { params, mean, deviation, components, weights })
     }
 }
 
@@ -254,8 +343,8 @@ mod tests {
 
     fn params() -> PcaParams {
         PcaParams {
-            contamination: 0.1,
-            n_selected_components: 0,
+            n_components: Components::All,
+            n_selected_components: None,
             weighted: true,
             standardization: true,
         }
@@ -271,7 +360,7 @@ mod tests {
         let values: Vec<f64> = (0..30)
             .flat_map(|i| [f64::from(i % 7), f64::from(2 * (i % 7)), f64::from(i % 5)])
             .collect();
-        let model = fit(&matrix(&values, 3), params()).unwrap();
+        let (model, _) = fit(&matrix(&values, 3), params()).unwrap();
         assert_eq!(model.weights.len(), 2);
         assert!((model.weights.iter().sum::<f64>() - 1.0).abs() <= 1e-12);
     }

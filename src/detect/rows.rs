@@ -1,6 +1,6 @@
 //! The rows the matrix detectors are trained on: what must hold of them, and how they are kept.
 
-use super::artifact::{DecodeError, floats};
+use super::artifact::{DecodeError, count, ensure, floats};
 use crate::domain::{NoScore, Plain};
 use crate::features::Matrix;
 
@@ -32,6 +32,11 @@ fn check_varied(matrix: &Matrix) -> Result<(), NoScore> {
     if rows.all(|row| Some(row) == first) { Err(NoScore::Constant) } else { Ok(()) }
 }
 
+/// The numbers of column 0, in the order of the rows.
+pub(super) fn first_column(matrix: &Matrix) -> impl Iterator<Item = f64> {
+    matrix.values.iter().step_by(matrix.n_columns).copied()
+}
+
 /// The numbers of one column, smallest first.
 pub(super) fn sorted_column(matrix: &Matrix, column: usize) -> Vec<f64> {
     let values = matrix.values.iter().skip(column).step_by(matrix.n_columns);
@@ -57,19 +62,25 @@ pub(super) fn arranged(rows: &[f64], n_columns: usize, order: &[usize]) -> Vec<f
     order.iter().flat_map(|index| &rows[index * n_columns..][..n_columns]).copied().collect()
 }
 
-/// The model fields `run_rows` and `values` that hold the rows.
-pub(super) fn to_plain(rows: &[f64], n_columns: usize) -> (Plain, Plain) {
+/// The model fields `n_columns`, `run_rows` and `values` that hold the rows.
+pub(super) fn to_plain(rows: &[f64], n_columns: usize) -> Vec<(&'static str, Plain)> {
     let (runs, values) = fold_lags(rows, n_columns);
-    (Plain::List(runs.into_iter().map(Plain::Int).collect()), Plain::from_f64s(&values))
+    vec![
+        ("n_columns", Plain::Int(n_columns as i64)),
+        ("run_rows", Plain::List(runs.into_iter().map(Plain::Int).collect())),
+        ("values", Plain::from_f64s(&values)),
+    ]
 }
 
-/// The rows of the model fields `run_rows` and `values`.
-pub(super) fn from_plain(plain: &Plain, n_columns: usize) -> Result<Vec<f64>, DecodeError> {
+/// The rows of those fields, and how many columns they have.
+pub(super) fn from_plain(plain: &Plain) -> Result<(Vec<f64>, usize), DecodeError> {
+    let n_columns = count(plain, "n_columns")?;
+    ensure(0 < n_columns, "n_columns")?;
     let runs = plain.get("run_rows").and_then(Plain::as_list);
     let runs: Option<Vec<i64>> = runs.and_then(|runs| runs.iter().map(Plain::as_int).collect());
     let runs = runs.ok_or(DecodeError::Missing { field: "run_rows" })?;
     let rows = unfold_lags(&runs, &floats(plain, "values")?, n_columns);
-    rows.ok_or(DecodeError::Inconsistent { field: "values" })
+    Ok((rows.ok_or(DecodeError::Inconsistent { field: "values" })?, n_columns))
 }
 
 /// Rows whose lags are the row before moved on by one are kept as their newest value only: the

@@ -63,11 +63,11 @@ impl Tails {
     }
 
     /// The model fields.
-    pub(super) fn to_plain(&self) -> Vec<(String, Plain)> {
+    pub(super) fn to_plain(&self) -> Vec<(&'static str, Plain)> {
         let values: Vec<f64> = self.columns.iter().flat_map(|c| &c.values).copied().collect();
         vec![
-            ("n_columns".into(), Plain::Int(self.n_columns() as i64)),
-            ("sorted_columns".into(), Plain::from_f64s(&values)),
+            ("n_columns", Plain::Int(self.n_columns() as i64)),
+            ("sorted_columns", Plain::from_f64s(&values)),
         ]
     }
 

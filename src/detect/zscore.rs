@@ -4,39 +4,21 @@
 //! The decision value is `|x - m| / s`, where `m` is the mean of the training values and `s` their
 //! standard deviation (that of a population: divided by `n`).
 
-use std::ops::Range;
-
 use super::artifact::{DecodeError, ensure, float};
-use super::params::Reader;
+use super::by_row::{Decide, Decider, Learnt};
 use super::rows;
-use super::scaling::{self, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
-use crate::features::{FeatureFrame, Matrix};
-
-/// Parameters of the z-score detector.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct ZscoreParams {
-    /// Share of the training rows taken for outliers; sets the decision threshold only.
-    pub(super) contamination: f64,
-}
-
-impl ZscoreParams {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { contamination: reader.contamination() }
-    }
-}
+use crate::domain::{NoScore, Plain};
+use crate::features::Matrix;
 
 /// A trained z-score detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zscore {
-    params: ZscoreParams,
     mean: f64,
     deviation: f64,
-    scaling: Scaling,
 }
 
 /// Fits on column 0 of a matrix.
-pub(super) fn fit(matrix: &Matrix, params: ZscoreParams) -> Result<Zscore, NoScore> {
+pub(super) fn fit(matrix: &Matrix) -> Result<Learnt<Zscore>, NoScore> {
     rows::check(matrix, 2)?;
     let column = rows::sorted_column(matrix, 0);
     if column[0] == column[column.len() - 1] {
@@ -52,11 +34,9 @@ pub(super) fn fit(matrix: &Matrix, params: ZscoreParams) -> Result<Zscore, NoSco
     if !mean.is_finite() || !deviation.is_finite() || deviation <= 0.0 {
         return Err(NoScore::OutOfRange);
     }
-    let scaling = Scaling { lowest: 0.0, highest: 0.0 };
-    let mut model = Zscore { params, mean, deviation, scaling };
-    let decisions: Vec<f64> = column.iter().map(|value| model.decision(*value)).collect();
-    model.scaling = Scaling::of(&decisions)?;
-    Ok(model)
+    let model = Zscore { mean, deviation };
+    let decisions = rows::first_column(matrix).map(|value| model.decision(value)).collect();
+    Ok((model, decisions))
 }
 
 impl Zscore {
@@ -64,38 +44,29 @@ impl Zscore {
     fn decision(&self, value: f64) -> f64 {
         (value - self.mean).abs() / self.deviation
     }
+}
 
-    pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        let mut columns = vec![0.0; frame.n_columns()];
-        rows.map(|row| {
-            scaling::score_row(frame, row, &mut columns, frame.n_columns(), |columns| {
-                self.scaling.score(self.decision(columns[0]))
-            })
-        })
-        .collect()
+impl Decide for Zscore {
+    fn n_columns(&self) -> Option<usize> {
+        None
     }
 
-    pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let mut params = serde_json::Map::new();
-        params.insert("contamination".into(), self.params.contamination.into());
-        params
+    fn decide<R>(&self, then: impl FnOnce(&mut Decider<'_>) -> R) -> R {
+        then(&mut |row| self.decision(row[0]))
     }
 
-    pub(super) fn to_plain(&self) -> Plain {
-        Plain::Dict(vec![
-            ("contamination".into(), Plain::Float(self.params.contamination)),
-            ("mean".into(), Plain::Float(self.mean)),
-            ("deviation".into(), Plain::Float(self.deviation)),
-            ("lowest".into(), Plain::Float(self.scaling.lowest)),
-            ("highest".into(), Plain::Float(self.scaling.highest)),
-        ])
+    fn params(&self) -> Vec<(&'static str, Plain)> {
+        Vec::new()
     }
 
-    pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
-        let params = ZscoreParams { contamination: float(plain, "contamination")? };
+    fn state(&self) -> Vec<(&'static str, Plain)> {
+        vec![("mean", Plain::Float(self.mean)), ("deviation", Plain::Float(self.deviation))]
+    }
+
+    fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
         let (mean, deviation) = (float(plain, "mean")?, float(plain, "deviation")?);
         ensure(0.0 < deviation, "deviation")?;
-        Ok(Self { params, mean, deviation, scaling: Scaling::from_plain(plain)? })
+        Ok(Self { mean, deviation })
     }
 }
 
@@ -109,7 +80,7 @@ mod tests {
             let values: Vec<f64> =
                 [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0].map(|x| x * size).to_vec();
             let matrix = Matrix { values, n_columns: 1, rows: (0..8).collect() };
-            let model = fit(&matrix, ZscoreParams { contamination: 0.1 }).unwrap();
+            let (model, _) = fit(&matrix).unwrap();
             assert!((model.decision(9.0 * size) - 2.0).abs() <= 1e-12, "{size}");
         }
     }

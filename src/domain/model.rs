@@ -97,6 +97,10 @@ pub struct DetectorCard {
     pub kind: String,
     /// Its parameters as used, defaults included.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// The decision value above which PyOD's `predict` calls a row an outlier: what `contamination`
+    /// sets; none where a detector has no such thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 /// A detector that is not in a model.

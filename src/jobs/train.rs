@@ -192,7 +192,12 @@ fn fit_detectors(
 }
 
 fn describe((tag, fitted): &(String, Fitted)) -> DetectorCard {
-    DetectorCard { tag: tag.clone(), kind: fitted.kind().to_string(), params: fitted.params() }
+    DetectorCard {
+        tag: tag.clone(),
+        kind: fitted.kind().to_string(),
+        params: fitted.params(),
+        threshold: fitted.threshold(),
+    }
 }
 
 async fn store_chunk(ctx: &JobContext, fitted: Vec<Fit>) -> Result<Vec<Stored>, JobError> {

@@ -99,6 +99,11 @@ impl Seasonal {
         }
     }
 
+    /// It has none: its alert line is its own.
+    pub(super) fn threshold(&self) -> Option<f64> {
+        None
+    }
+
     pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut params = serde_json::Map::new();
         params.insert("sensitivity".into(), self.sensitivity.into());

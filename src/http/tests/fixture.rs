@@ -232,6 +232,7 @@ fn card(metric: &MetricName) -> ModelCard {
         tag: "auto".to_owned(),
         kind: "seasonal".to_owned(),
         params: serde_json::Map::from_iter([("<period>".to_owned(), 24.into())]),
+        threshold: None,
     };
     ModelCard {
         batch: shop(),
