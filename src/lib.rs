@@ -16,6 +16,7 @@ pub mod features;
 pub mod detect;
 pub mod alerting;
 pub mod evaluate;
+mod chart;
 pub mod notify;
 
 pub mod jobs;

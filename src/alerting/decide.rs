@@ -180,7 +180,7 @@ fn alert(who: &(BatchName, MetricName), spec: &AlertSpec, point: &Scored, hit: H
 }
 
 /// The trailing mean of the scores up to a point, over fewer where the series starts.
-fn smoothed(scored: &[Scored], i: usize, n_scores: usize) -> f64 {
+pub(super) fn smoothed(scored: &[Scored], i: usize, n_scores: usize) -> f64 {
     let window = &scored[(i + 1).saturating_sub(n_scores.max(1))..=i];
     // Summed afresh for each point: a running sum would round by where the pass began.
     let sum: f64 = window.iter().map(|point| point.score).sum();

@@ -2,6 +2,9 @@
 //! same arguments give the same alerts.
 
 mod absence;
+mod budget;
+#[cfg(test)]
+mod budget_tests;
 mod decide;
 mod identity;
 #[cfg(test)]
@@ -11,6 +14,7 @@ mod reason;
 mod usual;
 
 pub use absence::absences;
+pub use budget::calibrate;
 pub use decide::{Decision, PastAlerts, Scored, Suppression, decide};
 pub use identity::alert_id;
 pub use policy::{Policy, PolicyError, context_rows};

@@ -60,22 +60,10 @@ pub fn context_rows(spec: &AlertSpec) -> usize {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{Direction, MinChange, Span};
 
     /// Settings under which every point at or over 0.9 alerts.
     pub(crate) fn open() -> AlertSpec {
-        AlertSpec {
-            enabled: true,
-            threshold: 0.9,
-            smooth: 1,
-            recent: usize::MAX,
-            snooze: Snooze::Time(Span::ZERO),
-            direction: Direction::Both,
-            min_change: MinChange::default(),
-            delay: 1,
-            exclude: Vec::new(),
-            channels: Vec::new(),
-        }
+        AlertSpec::at(0.9)
     }
 
     #[test]

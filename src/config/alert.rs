@@ -1,14 +1,17 @@
 //! `[alert]` of a batch, and `alert` of a metric, which starts from the batch's.
 
-use crate::domain::{AlertSpec, Direction, MinChange, Snooze, Span};
+use std::cmp::Ordering;
+
+use crate::domain::{AlertSpec, Budget, Direction, MinChange, Snooze, Span};
 
 use super::{
+    DEFAULTS_FILE,
     document::Value,
     later::did_you_mean,
-    place::Located,
+    place::{Located, Place},
     section::Section,
     system::LOG_CHANNEL,
-    values::{int, whole},
+    values::{Refusal, int, whole},
 };
 
 /// Series are shorter than this, so a larger count is a typing mistake.
@@ -19,6 +22,7 @@ pub(super) fn built_in() -> AlertSpec {
     AlertSpec {
         enabled: true,
         threshold: 0.8,
+        budget: None,
         smooth: 1,
         recent: 1,
         snooze: Snooze::Time(Span::hours(6)),
@@ -39,9 +43,23 @@ pub(super) fn read(
 ) -> AlertSpec {
     const SHARE: (fn(f64) -> bool, &str) =
         (|share| 0.0 < share && share <= 1.0, "over 0 and at most 1");
+    let written = which(alert);
+    let (threshold, budget) = match written {
+        Written::Budget => {
+            alert.hide("threshold");
+            (base.threshold, budget(alert))
+        }
+        Written::Threshold => {
+            alert.hide("budget");
+            (alert.number("threshold", SHARE, base.threshold), None)
+        }
+        Written::Neither if base.budget.is_some() => (base.threshold, base.budget),
+        Written::Neither => (alert.number("threshold", SHARE, base.threshold), None),
+    };
     AlertSpec {
         enabled: alert.flag("enabled", base.enabled),
-        threshold: alert.number("threshold", SHARE, base.threshold),
+        threshold,
+        budget,
         smooth: alert.count("smooth", 1..=MOST_POINTS, base.smooth),
         recent: alert.count("recent", 1..=MOST_POINTS, base.recent),
         snooze: snooze(alert, base.snooze),
@@ -51,6 +69,47 @@ pub(super) fn read(
         exclude: alert.globs("exclude", &base.exclude),
         channels: channel_names(alert, &base.channels, channels),
     }
+}
+
+/// Which of two keys that say the same in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Threshold,
+    Budget,
+    Neither,
+}
+
+/// The environment counts more than the batch's file, and that more than the defaults; at one level
+/// only one of them may be written.
+fn which(alert: &mut Section<'_>) -> Written {
+    let level = |place: &Place| match place.file.name.as_str() {
+        DEFAULTS_FILE => 0,
+        name if name.ends_with(".toml") => 1,
+        _ => 2,
+    };
+    match (alert.key_place("threshold"), alert.key_place("budget")) {
+        (None, None) => Written::Neither,
+        (Some(_), None) => Written::Threshold,
+        (None, Some(_)) => Written::Budget,
+        (Some(threshold), Some(budget)) => match level(&threshold).cmp(&level(&budget)) {
+            Ordering::Less => Written::Budget,
+            Ordering::Greater => Written::Threshold,
+            Ordering::Equal => {
+                let message = "`threshold` and `budget` say the same in two ways";
+                alert.check.problem_with_help(&budget, message, "leave one of them out");
+                Written::Budget
+            }
+        },
+    }
+}
+
+fn budget(alert: &mut Section<'_>) -> Option<Budget> {
+    let found = alert.parsed("budget", "a budget of alerts", |text| {
+        text.parse::<Budget>().map_err(|error| Refusal { message: error.to_string(), help: None })
+    });
+    let budget = found.map(|found| found.value)?;
+    alert.show("budget", budget.to_string());
+    Some(budget)
 }
 
 fn snooze(alert: &mut Section<'_>, base: Snooze) -> Snooze {

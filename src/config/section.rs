@@ -143,6 +143,12 @@ impl<'c> Section<'c> {
         }
     }
 
+    /// Leaves a key unread, and unshown where it came from above.
+    pub(super) fn hide(&mut self, key: &'static str) {
+        self.take(key);
+        self.shown.remove(key);
+    }
+
     /// Leaves keys unread without calling them unknown.
     pub(super) fn ignore(&mut self, keys: &[&'static str]) {
         for key in keys {

@@ -49,6 +49,9 @@ pub use seasonal::Seasonal;
 pub use stream::Stream;
 pub use zscore::Zscore;
 
+#[cfg(test)]
+pub(crate) use random::Random;
+
 use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};
 use crate::features::{FeatureFrame, Matrix};
 use by_row::{ByRow, Common, Decide, Learnt};

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::Budget;
 use super::{
     BatchName, CommandSpec, CronExpr, Direction, FileSpec, HttpSpec, JobKind, MetricName,
     PrometheusSpec, Secret, Span, Timestamp,
@@ -314,8 +315,11 @@ pub struct ScoreSpec {
 pub struct AlertSpec {
     /// Whether the batch (or metric) alerts at all.
     pub enabled: bool,
-    /// The smoothed score at or over which a point counts, in (0, 1].
+    /// The smoothed score at or over which a point counts, in (0, 1]; with a budget, until there is
+    /// one of the metric's own.
     pub threshold: f64,
+    /// Alerts per metric somebody is willing to see; gives each metric a threshold of its own.
+    pub budget: Option<Budget>,
     /// Trailing mean over so many scores, fewer at the start; 1 is off.
     pub smooth: usize,
     /// Only the newest so many points can alert.
@@ -332,6 +336,25 @@ pub struct AlertSpec {
     pub exclude: Vec<String>,
     /// Names of channels.
     pub channels: Vec<String>,
+}
+
+impl AlertSpec {
+    /// Every point at or over a threshold alerts, and nobody is told.
+    pub fn at(threshold: f64) -> Self {
+        Self {
+            enabled: true,
+            threshold,
+            budget: None,
+            smooth: 1,
+            recent: usize::MAX,
+            snooze: Snooze::Time(Span::ZERO),
+            direction: Direction::Both,
+            min_change: MinChange::default(),
+            delay: 1,
+            exclude: Vec::new(),
+            channels: Vec::new(),
+        }
+    }
 }
 
 /// Silence after an alert of the same metric.

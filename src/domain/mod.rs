@@ -3,6 +3,7 @@
 
 mod alert;
 mod batch;
+mod budget;
 mod cron;
 mod location;
 mod model;
@@ -25,6 +26,7 @@ pub use batch::{
     ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Missed, ParamValue,
     ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec, Trigger,
 };
+pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
 pub use model::{DetectorCard, LeftOut, ModelCard, ModelQuality, ModelVersion};

@@ -13,3 +13,5 @@ pub use walk::{Setup, Walk};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod simulated;

@@ -9,7 +9,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::domain::{BatchName, JobKind, MetricName, RunState, Span, Timestamp, UnknownText};
 
-use super::{chart::Window, failure::Failure, words::segment};
+use super::{failure::Failure, words::segment};
+use crate::chart::Window;
 
 /// Names in the path, percent-decoded.
 pub(super) struct Named<T>(pub(super) T);

@@ -5,7 +5,6 @@ mod api;
 mod ask;
 mod assets;
 mod auth;
-mod chart;
 mod dashboard;
 mod failure;
 mod guard;

@@ -11,6 +11,7 @@ use crate::{
     catalog::{
         Reader, alerts::AlertFilter, metrics, metrics::MetricRow, models::ModelRow, segments,
     },
+    chart::Window,
     config::Project,
     domain::{
         BatchName, BatchSpec, MetricName, ModelCard, ScorePoint, Segment, SegmentKind, Series,
@@ -20,7 +21,7 @@ use crate::{
     series::Range,
 };
 
-use super::{App, chart::Window, failure::Failure, guard::Hosts, limits::Limits, pages::Pages};
+use super::{App, failure::Failure, guard::Hosts, limits::Limits, pages::Pages};
 
 /// Requests that may read history at once: each can cost a scan of a batch's objects.
 const MAX_READS: usize = 4;

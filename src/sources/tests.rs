@@ -6,8 +6,8 @@ use polars::prelude::DataFrame;
 
 use super::{intake::intake, *};
 use crate::domain::{
-    AlertSpec, BatchName, Combine, CommandSpec, Direction, FeatureSpec, HistorySpec, MinChange,
-    Missed, ParamValue, ScheduleSpec, ScoreSpec, Secret, Snooze, Span, TrainSpec,
+    AlertSpec, BatchName, Combine, CommandSpec, FeatureSpec, HistorySpec, Missed, ParamValue,
+    ScheduleSpec, ScoreSpec, Secret, Span, TrainSpec,
 };
 
 const CANARY: &str = "canary-4711";
@@ -24,18 +24,7 @@ fn source(kind: SourceKind) -> SourceSpec {
 }
 
 pub(super) fn batch(kind: SourceKind) -> BatchSpec {
-    let alert = AlertSpec {
-        enabled: true,
-        threshold: 0.9,
-        smooth: 1,
-        recent: 1,
-        snooze: Snooze::Points(1),
-        direction: Direction::Both,
-        min_change: MinChange::default(),
-        delay: 1,
-        exclude: Vec::new(),
-        channels: Vec::new(),
-    };
+    let alert = AlertSpec::at(0.9);
     let train = TrainSpec {
         window: Span::days(1),
         min_points: 1,

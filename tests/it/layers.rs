@@ -35,10 +35,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("detect", &["domain", "features"]),
     ("alerting", PURE),
     ("evaluate", &["domain", "features", "detect", "alerting"]),
+    ("chart", PURE),
     ("notify", &["domain", "net"]),
     ("jobs", JOBS),
     ("runtime", &["domain", "telemetry", "compute", "io", "catalog"]),
-    ("http", &["domain", "config", "telemetry", "io", "series", "catalog"]),
+    ("http", &["domain", "chart", "config", "telemetry", "io", "series", "catalog"]),
     (
         "cli",
         &[
@@ -55,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "detect",
             "alerting",
             "evaluate",
+            "chart",
             "notify",
             "jobs",
             "runtime",

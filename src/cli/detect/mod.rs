@@ -1,6 +1,9 @@
 //! `anomstack detect`: one metric in a CSV file, scored row by row, each row by the rows up to it.
 //! Rows come out in the order they came in, none is left out, and memory stays bounded.
 
+mod line;
+mod sketch;
+
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, IsTerminal, Write},
@@ -12,9 +15,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    domain::{DetectorKind, MetricName, RowScore, Span},
+    domain::{Budget, DetectorKind, MetricName, RowScore, Span},
     evaluate::{Setup, Walk},
 };
+
+use line::Line;
+use sketch::{Seen, Sketch};
 
 use super::{
     Outcome,
@@ -39,6 +45,16 @@ pub(super) struct Detect {
     /// Length of the season, for auto
     #[arg(long, value_name = "DURATION", default_value = "1d")]
     period: Span,
+    /// Scores from here on are alerts
+    #[arg(long, value_name = "SCORE", default_value_t = ALERT_LINE, conflicts_with = "budget")]
+    threshold: f64,
+    /// Alerts to see on an ordinary day, week, month or year, as in 1/week: the threshold is taken
+    /// from the scores so far
+    #[arg(long, value_name = "BUDGET")]
+    budget: Option<Budget>,
+    /// Draw value, band, scores and alerts into this file as well (.svg)
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Write here instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -47,6 +63,12 @@ pub(super) struct Detect {
 /// Scores the file.
 pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     let walk = begin(command.detector, command.period)?;
+    let line = line_of(command.threshold, command.budget)?;
+    if let Some(plot) = &command.plot {
+        let is_svg = plot.extension().is_some_and(|name| name.eq_ignore_ascii_case("svg"));
+        anyhow::ensure!(is_svg, "`--plot` writes SVG; end the name in .svg");
+        refuse_same_file(&command.file, plot)?;
+    }
     let is_stdin = command.file.as_os_str() == "-";
     let name = if is_stdin { "standard input".into() } else { command.file.display().to_string() };
     let (input, size): (Box<dyn io::Read>, u64) = if is_stdin {
@@ -59,7 +81,8 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let bar = progress_bar(size, command.out.is_some());
     let layout = Layout::read(&mut input).with_context(|| format!("read `{name}`"))?;
-    let mut pass = Pass { walk, bar, tally: Tally::default() };
+    let sketch = command.plot.as_ref().map(|_| Sketch::default());
+    let mut pass = Pass { walk, bar, line, sketch, tally: Tally::default() };
     match &command.out {
         Some(path) => {
             refuse_same_file(&command.file, path)?;
@@ -70,7 +93,22 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     }
     .with_context(|| format!("score `{name}`"))?;
     pass.bar.finish_and_clear();
+    if let (Some(path), Some(sketch)) = (&command.plot, &pass.sketch) {
+        let title = format!("{name}, {}", command.detector);
+        fs::write(path, sketch.document(&title)?)
+            .with_context(|| format!("write `{}`", path.display()))?;
+    }
+    if command.budget.is_some() {
+        eprintln!("note: {}", pass.line.said());
+    }
     Ok(pass.tally.report())
+}
+
+/// The line of a threshold or a budget.
+pub(super) fn line_of(threshold: f64, budget: Option<Budget>) -> anyhow::Result<Line> {
+    let is_score = (0.0..=1.0).contains(&threshold);
+    anyhow::ensure!(is_score, "`--threshold` is {threshold}; a score is from 0 to 1");
+    Ok(Line::new(threshold, budget))
 }
 
 /// A walk with one detector.
@@ -122,6 +160,8 @@ fn refuse_same_file(input: &Path, out: &Path) -> anyhow::Result<()> {
 /// One walk over the file.
 struct Pass {
     walk: Walk,
+    line: Line,
+    sketch: Option<Sketch>,
     bar: ProgressBar,
     tally: Tally,
 }
@@ -159,24 +199,39 @@ impl Pass {
         let points: Vec<_> = chunk.iter().map(Row::point).collect();
         let verdicts = self.walk.score(&points);
         for (row, verdict) in chunk.drain(..).zip(verdicts) {
-            write_row(&row, verdict.as_ref(), out)?;
+            self.write_row(&row, verdict.as_ref(), out)?;
         }
         Ok(())
     }
-}
 
-fn write_row(row: &Row, verdict: Option<&RowScore>, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "{},{},", row.shown_time, row.shown_value)?;
-    let score = verdict.and_then(|verdict| verdict.score.as_ref().ok());
-    if let Some(score) = score {
-        write!(out, "{score}")?;
+    fn write_row(
+        &mut self,
+        row: &Row,
+        verdict: Option<&RowScore>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        write!(out, "{},{},", row.shown_time, row.shown_value)?;
+        let score = verdict.and_then(|verdict| verdict.score.as_ref().ok().copied());
+        if let Some(score) = score {
+            write!(out, "{score}")?;
+        }
+        let band = verdict.and_then(|verdict| verdict.band);
+        match band {
+            Some(band) => write!(out, ",{},{},{},", band.expected, band.lower, band.upper)?,
+            None => write!(out, ",,,,")?,
+        }
+        let threshold = self.line.threshold();
+        let is_alert = score.is_some_and(|score| threshold <= score);
+        if let Some((at, value)) = row.point() {
+            if let Some(sketch) = &mut self.sketch {
+                sketch.add(Seen { at, value, score, band, is_alert }, threshold);
+            }
+            if let Some(score) = score {
+                self.line.learn(at, value, score);
+            }
+        }
+        writeln!(out, "{}", score.map_or("", |_| if is_alert { "true" } else { "false" }))
     }
-    match verdict.and_then(|verdict| verdict.band) {
-        Some(band) => write!(out, ",{},{},{},", band.expected, band.lower, band.upper)?,
-        None => write!(out, ",,,,")?,
-    }
-    let alert = score.map_or("", |score| if ALERT_LINE <= *score { "true" } else { "false" });
-    writeln!(out, "{alert}")
 }
 
 /// What the rows were like.

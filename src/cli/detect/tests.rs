@@ -8,7 +8,9 @@ fn run(kind: DetectorKind, text: &str) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
     let layout = Layout::read(&mut input)?;
     let walk = begin(kind, Span::days(1))?;
-    let mut pass = Pass { walk, bar: ProgressBar::hidden(), tally: Tally::default() };
+    let line = line_of(ALERT_LINE, None)?;
+    let bar = ProgressBar::hidden();
+    let mut pass = Pass { walk, bar, line, sketch: None, tally: Tally::default() };
     let mut out = Vec::new();
     pass.run(input, layout, &mut out)?;
     let lines = String::from_utf8(out)?.lines().map(str::to_owned).collect();
@@ -81,6 +83,9 @@ fn the_input_is_not_overwritten() {
         file: file.clone(),
         detector: DetectorKind::Auto,
         period: Span::days(1),
+        threshold: ALERT_LINE,
+        budget: None,
+        plot: None,
         out: Some(dir.path().join(".").join("a.csv")),
     };
     assert!(detect(&command).unwrap_err().to_string().contains("write to another file"));

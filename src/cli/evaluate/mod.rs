@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     compute::Compute,
-    domain::{DetectorKind, MetricName, Span},
+    domain::{Budget, DetectorKind, MetricName, Span},
     evaluate::{Labelled, Setup, Walk},
 };
 
@@ -46,9 +46,20 @@ pub(super) struct Evaluate {
     /// Scores from here on are alerts; otherwise the batch's threshold, or 0.8
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f64>,
+    /// Alerts to see on an ordinary day, week, month or year, as in 1/week: scores are rescaled so
+    /// that 0.8 is each series' own line
+    #[arg(long, value_name = "BUDGET", conflicts_with = "threshold")]
+    budget: Option<Budget>,
     /// Show every file
     #[arg(long)]
     per_file: bool,
+}
+
+/// What scores, and what the scores are measured by.
+#[derive(Debug, Clone)]
+struct Judge {
+    setup: Setup,
+    budget: Option<Budget>,
 }
 
 /// Scores every series and says how good that was.
@@ -57,12 +68,11 @@ pub(super) async fn evaluate(global: &Global, command: Evaluate) -> anyhow::Resu
         Ok(found) => found,
         Err(outcome) => return Ok(outcome),
     };
-    if !(0.0..=1.0).contains(&threshold) {
-        bail!("`--threshold` is {threshold}; a score is from 0 to 1");
-    }
+    detect::line_of(threshold, None)?;
     let sources = dataset::find(&command.paths, command.labels.as_deref())?;
     let started = Instant::now();
-    let corpus = score_all(&setup, sources).await?;
+    let judge = Judge { setup, budget: command.budget };
+    let corpus = score_all(&judge, sources).await?;
     let report = Report::of(&corpus, threshold, started.elapsed().as_secs_f64());
     report.print(global, command.per_file)
 }
@@ -73,8 +83,9 @@ fn configuration(
     command: &Evaluate,
 ) -> anyhow::Result<Result<(Setup, f64), Outcome>> {
     let setup = detect::setup_of(command.detector, command.period)?;
+    let usual = command.threshold.unwrap_or(ALERT_LINE);
     let Some(name) = &command.batch else {
-        return Ok(Ok((setup, command.threshold.unwrap_or(ALERT_LINE))));
+        return Ok(Ok((setup, usual)));
     };
     let project = match open::project(global) {
         Ok(project) => project,
@@ -84,11 +95,12 @@ fn configuration(
         bail!("no batch `{name}` in {}", project.dir.display());
     };
     let setup = Setup { period: command.period, ..Setup::of_batch(batch) };
-    Ok(Ok((setup, command.threshold.unwrap_or(batch.alert.threshold))))
+    let own = if command.budget.is_some() { usual } else { batch.alert.threshold };
+    Ok(Ok((setup, command.threshold.unwrap_or(own))))
 }
 
 /// Large files first, so that none is begun when all others are done.
-async fn score_all(setup: &Setup, mut sources: Vec<Source>) -> anyhow::Result<Vec<Labelled>> {
+async fn score_all(judge: &Judge, mut sources: Vec<Source>) -> anyhow::Result<Vec<Labelled>> {
     sources.sort_by_key(|source| std::cmp::Reverse(source.size()));
     let compute = Compute::new(0)?;
     let bar = ProgressBar::new(sources.len() as u64);
@@ -96,10 +108,10 @@ async fn score_all(setup: &Setup, mut sources: Vec<Source>) -> anyhow::Result<Ve
         bar.set_style(style);
     }
     let scored = sources.into_iter().map(|source| {
-        let (compute, setup, bar) = (compute.clone(), setup.clone(), bar.clone());
+        let (compute, judge, bar) = (compute.clone(), judge.clone(), bar.clone());
         async move {
             let name = source.name().to_owned();
-            let labelled = compute.run(move || score(&setup, &source)).await??;
+            let labelled = compute.run(move || score(&judge, &source)).await??;
             bar.set_message(name);
             bar.inc(1);
             anyhow::Ok(labelled)
@@ -112,13 +124,33 @@ async fn score_all(setup: &Setup, mut sources: Vec<Source>) -> anyhow::Result<Ve
     Ok(corpus)
 }
 
-fn score(setup: &Setup, source: &Source) -> anyhow::Result<Labelled> {
+fn score(judge: &Judge, source: &Source) -> anyhow::Result<Labelled> {
     let Read { points, mut labelled } = source.read()?;
-    let mut walk = Walk::new(setup, MetricName::parse("value")?);
-    let score = |row: Option<crate::domain::RowScore>| row.and_then(|row| row.score.ok());
-    labelled.scores =
-        walk.score_all(&points).into_iter().map(|row| score(row).unwrap_or(0.0)).collect();
+    let mut walk = Walk::new(&judge.setup, MetricName::parse("value")?);
+    let mut line = detect::line_of(ALERT_LINE, judge.budget)?;
+    let scored = walk.score_all(&points).into_iter().zip(&points).map(|(row, point)| {
+        let Some(Ok(score)) = row.map(|row| row.score) else { return 0.0 };
+        let rescaled = match judge.budget {
+            Some(_) => rescaled(score, line.threshold()),
+            None => score,
+        };
+        if let Some((at, value)) = point {
+            line.learn(*at, *value, score);
+        }
+        rescaled
+    });
+    labelled.scores = scored.collect();
     Ok(labelled)
+}
+
+/// A score on the scale on which a threshold is the usual one: `1 - 0.2^(ln(1 - s) / ln(1 - t))`.
+fn rescaled(score: f64, threshold: f64) -> f64 {
+    let quotient = (-score).ln_1p() / (-threshold).ln_1p();
+    match quotient.is_nan() {
+        // Both are 1.
+        true => ALERT_LINE,
+        false => 1.0 - (1.0 - ALERT_LINE).powf(quotient),
+    }
 }
 
 #[cfg(test)]

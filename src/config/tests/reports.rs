@@ -23,7 +23,7 @@ score = \"after scoring\"
 
 [alert]
 channels = [\"on-call\"]
-budget = \"1/week\"
+group = \"batch\"
 ";
 
 #[test]

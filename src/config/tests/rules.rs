@@ -328,3 +328,36 @@ fn paths_count_from_the_project_folder_and_the_log_channel_is_always_there() {
     assert_eq!(project.system.channels["audit"].kind, ChannelKind::File { path });
     assert_eq!(project.system.channels["log"].kind, ChannelKind::Log);
 }
+
+#[test]
+fn a_budget_is_checked() {
+    check_batch(
+        "[alert]\nthreshold = 0.9\nbudget = \"1/week\"",
+        &["a.toml:3:1: `threshold` and `budget` say the same in two ways (leave one of them out)"],
+    );
+    check_batch(
+        "[alert]\nbudget = \"weekly\"",
+        &[
+            "a.toml:2:10: `weekly` is no budget; write a number and day, week, month or year, as in \"1/week\"",
+        ],
+    );
+}
+
+#[test]
+fn a_budget_takes_the_place_of_a_threshold_further_out_and_the_other_way_round() {
+    let metrics = "[metrics.a]\nalert = { threshold = 0.95 }\n[metrics.b]\nalert = { smooth = 2 }\n\
+                   [metrics.c]\nalert = { budget = \"1/month\" }\n";
+    let own = format!("{SOURCE}[alert]\nbudget = \"1/week\"\n{metrics}");
+    let defaults = "[alert]\nthreshold = 0.7\n";
+    let dir = project(&[("metric_batches/a.toml", &own), (DEFAULTS_FILE, defaults)]);
+    let spec = load(dir.path(), &Environment::default()).unwrap().batches.remove(0);
+    let of = |name: &str| {
+        let alert = spec.alert_for(&MetricName::parse(name).unwrap());
+        (alert.budget.map(|budget| budget.to_string()), alert.threshold)
+    };
+    assert_eq!(of("other"), (Some("1/week".into()), 0.8));
+    assert_eq!(of("a"), (None, 0.95));
+    assert_eq!(of("b"), (Some("1/week".into()), 0.8));
+    assert_eq!(of("c"), (Some("1/month".into()), 0.8));
+    assert!(spec.effective.contains("budget = \"1/week\""), "{}", spec.effective);
+}

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::{
     catalog::alerts::{self, AlertFilter},
+    chart::Window,
     domain::{Alert, AlertId, AlertKind, BatchSpec, Span, words::number},
 };
 
 use super::{
     super::{
         ask::{Asked, Filter, Named},
-        chart::Window,
         failure::Failure,
         pages::filled,
         site::{Site, all_alerts},

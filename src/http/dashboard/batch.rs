@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{alerts, alerts::AlertFilter, metrics},
+    chart::{Spark, Window},
     domain::{BatchSpec, MetricName, Timestamp},
 };
 
 use super::{
     super::{
         ask::{Asked, Named, Part, Stretch},
-        chart::{Spark, Window},
         failure::Failure,
         pages::filled,
         site::{Site, all_alerts},

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
+    chart::{Mark, Plot, Window},
     domain::{BatchSpec, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
 };
 
 use super::{
     super::{
         ask::{Asked, Named, Stretch},
-        chart::{Mark, Plot, Window},
         failure::Failure,
         pages::filled,
         site::{Site, all_alerts},

@@ -130,6 +130,7 @@ fn alert_spec() -> AlertSpec {
     AlertSpec {
         enabled: true,
         threshold: 0.8,
+        budget: None,
         smooth: 1,
         recent: 1,
         snooze: Snooze::Points(1),

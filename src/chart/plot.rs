@@ -20,7 +20,7 @@ const VALUES_HEIGHT: f64 = 264.0;
 const LABELS_AT: f64 = 303.0;
 const SCORES_TOP: f64 = 330.0;
 const SCORES_HEIGHT: f64 = 72.0;
-const HEIGHT: f64 = 412.0;
+pub(super) const HEIGHT: f64 = 412.0;
 /// Labels closer to an edge than this would be cut off.
 const EDGE: f64 = 0.025;
 const N_VALUE_TICKS: usize = 6;
@@ -32,34 +32,35 @@ const MIN_STRETCH: f64 = 0.002;
 
 /// An alert on the chart.
 #[derive(Debug, Clone)]
-pub(in crate::http) struct Mark {
-    pub(in crate::http) at: Timestamp,
-    pub(in crate::http) since: Timestamp,
+pub(crate) struct Mark {
+    pub(crate) at: Timestamp,
+    pub(crate) since: Timestamp,
     /// Where on the value axis; `None` puts it on the floor.
-    pub(in crate::http) value: Option<f64>,
-    pub(in crate::http) severity: Severity,
-    pub(in crate::http) href: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) severity: Severity,
+    /// Where a press on it leads; empty leads nowhere.
+    pub(crate) href: String,
     /// Shown when the pointer rests on it.
-    pub(in crate::http) title: String,
+    pub(crate) title: String,
 }
 
 /// What the chart shows. Everything is chronological and finite.
 #[derive(Debug)]
-pub(in crate::http) struct Plot<'a> {
-    pub(in crate::http) window: Window,
-    pub(in crate::http) tz: Tz,
-    pub(in crate::http) values: &'a [Dot],
-    pub(in crate::http) scores: &'a [ScorePoint],
+pub(crate) struct Plot<'a> {
+    pub(crate) window: Window,
+    pub(crate) tz: Tz,
+    pub(crate) values: &'a [Dot],
+    pub(crate) scores: &'a [ScorePoint],
     /// The score that alerts.
-    pub(in crate::http) threshold: f64,
-    pub(in crate::http) marks: &'a [Mark],
+    pub(crate) threshold: f64,
+    pub(crate) marks: &'a [Mark],
     /// What the chart shows, for those who do not see it.
-    pub(in crate::http) label: &'a str,
+    pub(crate) label: &'a str,
 }
 
 impl Plot<'_> {
     /// The chart as SVG text.
-    pub(in crate::http) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let bands: Vec<(Timestamp, Band)> =
             self.scores.iter().filter_map(|score| Some((score.at, score.band?))).collect();
         let seen =
@@ -86,7 +87,7 @@ impl Plot<'_> {
 
     /// The rows behind the read-out, for the page's script:
     /// `[[seconds, value, lower, expected, upper, score], …]`, with `null` for what is not known.
-    pub(in crate::http) fn rows(&self) -> String {
+    pub(crate) fn rows(&self) -> String {
         let mut rows: BTreeMap<Timestamp, (Option<f64>, Option<&ScorePoint>)> =
             self.values.iter().map(|(at, value)| (*at, (Some(*value), None))).collect();
         for score in self.scores {
@@ -255,12 +256,17 @@ impl Plot<'_> {
     fn alert_marks(&self, scale: &Scale) -> String {
         let mark = |mark: &Mark| {
             let y = mark.value.map_or(VALUES_HEIGHT, |value| scale.down(value, VALUES_HEIGHT));
+            let (open, close) = match mark.href.as_str() {
+                "" => ("<g".to_owned(), "</g>"),
+                href => (format!(r#"<a href="{}""#, escape(href)), "</a>"),
+            };
             format!(
                 concat!(
-                    r#"<a href="{href}" class="mark {severity}"><title>{title}</title>"#,
-                    r#"<circle cx="{x}" cy="{y}" r="5"/></a>"#
+                    r#"{open} class="mark {severity}"><title>{title}</title>"#,
+                    r#"<circle cx="{x}" cy="{y}" r="5"/>{close}"#
                 ),
-                href = escape(&mark.href),
+                open = open,
+                close = close,
                 severity = mark.severity,
                 title = escape(&mark.title),
                 x = percent(self.window.share(mark.at)),

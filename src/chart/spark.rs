@@ -13,18 +13,18 @@ const HEIGHT: f64 = 56.0;
 
 /// A line with dots where it alerted.
 #[derive(Debug)]
-pub(in crate::http) struct Spark<'a> {
-    pub(in crate::http) window: Window,
+pub(crate) struct Spark<'a> {
+    pub(crate) window: Window,
     /// Chronological, finite.
-    pub(in crate::http) values: &'a [(Timestamp, f64)],
-    pub(in crate::http) alerts: &'a [Timestamp],
+    pub(crate) values: &'a [(Timestamp, f64)],
+    pub(crate) alerts: &'a [Timestamp],
     /// What the chart shows, for those who do not see it.
-    pub(in crate::http) label: &'a str,
+    pub(crate) label: &'a str,
 }
 
 impl Spark<'_> {
     /// The chart as SVG text.
-    pub(in crate::http) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let scale = Scale::around(self.values.iter().map(|dot| dot.1));
         let mut lines = String::new();
         for run in unbroken(self.values, |dot| dot.0) {

@@ -7,15 +7,15 @@ use crate::domain::{Span, Timestamp, words};
 
 /// A stretch of time, first instant included, last not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) struct Window {
-    pub(in crate::http) from: Timestamp,
-    pub(in crate::http) to: Timestamp,
+pub(crate) struct Window {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
 }
 
 impl Window {
     /// The same window, begun at the first point where that leaves more than half of it empty: a
     /// young history would be a dot at the edge.
-    pub(in crate::http) fn fitted(self, first: Option<Timestamp>) -> Self {
+    pub(crate) fn fitted(self, first: Option<Timestamp>) -> Self {
         let half = Span::from_micros((self.to - self.from).micros() / 2);
         match first.filter(|first| self.from + half < *first && *first < self.to) {
             None => self,

@@ -3,11 +3,12 @@
 //! are pixels, and only the lines are stretched.
 
 mod axis;
+mod paper;
 mod plot;
 mod sample;
 mod spark;
 mod svg;
 
-pub(super) use axis::Window;
-pub(super) use plot::{Mark, Plot};
-pub(super) use spark::Spark;
+pub(crate) use axis::Window;
+pub(crate) use plot::{Mark, Plot};
+pub(crate) use spark::Spark;
