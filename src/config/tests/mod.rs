@@ -4,6 +4,7 @@ mod overrides;
 mod reports;
 mod rules;
 mod secrets;
+mod files;
 mod web;
 
 use std::{fs, path::Path};

@@ -7,8 +7,8 @@ use std::{
 };
 
 use polars::prelude::{
-    CompatLevel, DataFrame, IntoColumn, IpcWriter, NamedFrom, ParquetWriter, SchemaExt, SerWriter,
-    Series,
+    CompatLevel, DataFrame, DataType, IntoColumn, IpcWriter, NamedFrom, ParquetWriter, SchemaExt,
+    SerWriter, Series, TimeUnit,
 };
 use polars_arrow::io::ipc::write::{StreamWriter, WriteOptions};
 
@@ -301,6 +301,16 @@ async fn sql_sees_all_files_as_one_table_once_any_has_changed() {
     write(dir.path(), "c.csv", "metric,ts,value\nm1,1,1\n");
     let (frame, _) = read_on(&batch, &seen, NOW).await.unwrap();
     assert_eq!(cells(&frame), ["m1,5,101.25"]);
+    let days = "SELECT CAST(at AS DATE) AS ts, metric, COUNT(*) AS value FROM files \
+                WHERE at IS NOT NULL GROUP BY CAST(at AS DATE), metric";
+    let at = Series::new("at".into(), [0_i64, 1, 90_000_000]);
+    let at = at.cast(&DataType::Datetime(TimeUnit::Milliseconds, None));
+    let names = Series::new("metric".into(), ["d", "d", "d"]).into_column();
+    let orders = DataFrame::new(3, vec![at.unwrap().into_column(), names]).unwrap();
+    write(dir.path(), "d.parquet", parquet(&orders, 9));
+    let mut found = cells(&read_new(spec(days)).await.unwrap());
+    found.sort();
+    assert_eq!(found, ["1970-01-01,d,2", "1970-01-02,d,1"]);
     for (sql, expected) in [
         ("SELECT nothing FROM files", "run shop.toml:3: "),
         ("SELEC 1", "run shop.toml:3: "),
