@@ -10,7 +10,7 @@ use sqlx::{
 use super::{models::ModelState, outbox::DeliveryState, run_log::LogLevel, runs::RunCause};
 use crate::domain::{
     AlertId, AlertKind, BatchName, JobKind, MetricName, ModelVersion, RunId, RunState, SegmentKind,
-    Severity, Timestamp,
+    Severity, Timestamp, Verdict,
 };
 
 macro_rules! column {
@@ -68,7 +68,8 @@ words!(
     RunCause,
     RunState,
     SegmentKind,
-    Severity
+    Severity,
+    Verdict
 );
 
 /// A count for a column; sizes of this program fit 63 bits.

@@ -8,6 +8,7 @@ mod codec;
 mod error;
 mod open;
 
+pub mod feedback;
 pub mod alerts;
 pub mod configs;
 pub mod metrics;

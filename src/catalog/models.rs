@@ -8,7 +8,7 @@ use super::{
     codec::{count, stored_words, uncount},
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{BatchName, MetricName, ModelVersion, RunId, Timestamp};
+use crate::domain::{BatchName, MetricName, ModelQuality, ModelVersion, RunId, Timestamp};
 
 stored_words! {
     /// Whether a version may score.
@@ -47,12 +47,16 @@ pub struct ModelRow {
     pub state: ModelState,
     /// Why it may not.
     pub reason: Option<String>,
+    /// What its training found out; nothing for versions of an older program.
+    pub quality: Option<ModelQuality>,
 }
 
 impl FromRow<'_, SqliteRow> for ModelRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let detectors: String = row.try_get("detectors")?;
         let detectors = serde_json::from_str(&detectors);
+        let quality: Option<String> = row.try_get("quality")?;
+        let quality = quality.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Self {
             batch: row.try_get("batch")?,
             metric: row.try_get("metric")?,
@@ -66,6 +70,7 @@ impl FromRow<'_, SqliteRow> for ModelRow {
             detectors: detectors.map_err(|error| sqlx::Error::Decode(error.into()))?,
             state: row.try_get("state")?,
             reason: row.try_get("reason")?,
+            quality: quality.map_err(|error| sqlx::Error::Decode(error.into()))?,
         })
     }
 }
@@ -121,15 +126,17 @@ pub async fn register_aside(
 
 async fn record(conn: &mut Connection, model: &ModelRow, run: RunId) -> Result<(), CatalogError> {
     let detectors = serde_json::to_string(&model.detectors).doing("write a model's detectors")?;
+    let quality = model.quality.as_ref().map(serde_json::to_string).transpose();
+    let quality = quality.doing("write a model's quality")?;
     sqlx::query(
         "INSERT INTO models (batch, metric, version, model_key, metadata_key, sha256, size,
-                             trained_at, rows, detectors, state, reason, run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'verified', NULL, ?11)
+                             trained_at, rows, detectors, state, reason, run, quality)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'verified', NULL, ?11, ?12)
          ON CONFLICT (batch, metric, version) DO UPDATE SET
              model_key = excluded.model_key, metadata_key = excluded.metadata_key,
              sha256 = excluded.sha256, size = excluded.size, trained_at = excluded.trained_at,
              rows = excluded.rows, detectors = excluded.detectors, state = excluded.state,
-             reason = NULL, run = excluded.run",
+             reason = NULL, run = excluded.run, quality = excluded.quality",
     )
     .bind(&model.batch)
     .bind(&model.metric)
@@ -142,6 +149,7 @@ async fn record(conn: &mut Connection, model: &ModelRow, run: RunId) -> Result<(
     .bind(count(model.rows))
     .bind(detectors)
     .bind(run)
+    .bind(quality)
     .execute(conn)
     .await
     .doing("record a model")
@@ -180,7 +188,7 @@ pub async fn current(
 ) -> Result<Option<ModelRow>, CatalogError> {
     sqlx::query_as(
         "SELECT m.batch, m.metric, m.version, m.model_key, m.metadata_key, m.sha256, m.size,
-                m.trained_at, m.rows, m.detectors, m.state, m.reason
+                m.trained_at, m.rows, m.detectors, m.state, m.reason, m.quality
          FROM model_pointers AS p JOIN models AS m USING (batch, metric, version)
          WHERE p.batch = ?1 AND p.metric = ?2",
     )
@@ -201,7 +209,7 @@ pub async fn currents(
 ) -> Result<Vec<ModelRow>, CatalogError> {
     sqlx::query_as(
         "SELECT m.batch, m.metric, m.version, m.model_key, m.metadata_key, m.sha256, m.size,
-                m.trained_at, m.rows, m.detectors, m.state, m.reason
+                m.trained_at, m.rows, m.detectors, m.state, m.reason, m.quality
          FROM model_pointers AS p JOIN models AS m USING (batch, metric, version)
          WHERE p.batch = ?1 ORDER BY m.metric",
     )
@@ -290,7 +298,7 @@ pub async fn versions(
 ) -> Result<Vec<ModelRow>, CatalogError> {
     sqlx::query_as(
         "SELECT batch, metric, version, model_key, metadata_key, sha256, size, trained_at, rows,
-                detectors, state, reason
+                detectors, state, reason, quality
          FROM models WHERE batch = ?1 AND metric = ?2 ORDER BY version DESC",
     )
     .bind(batch)
@@ -307,7 +315,7 @@ pub async fn versions(
 pub async fn list(conn: &mut Connection, batch: &BatchName) -> Result<Vec<ModelRow>, CatalogError> {
     sqlx::query_as(
         "SELECT batch, metric, version, model_key, metadata_key, sha256, size, trained_at, rows,
-                detectors, state, reason
+                detectors, state, reason, quality
          FROM models WHERE batch = ?1 ORDER BY metric, version DESC",
     )
     .bind(batch)

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "pauses", include_str!("../../migrations/sqlite/0002_pauses.sql")),
     (3, "source_memory", include_str!("../../migrations/sqlite/0003_source_memory.sql")),
+    (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.

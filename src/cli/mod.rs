@@ -2,6 +2,7 @@
 //! The only place where errors become text and exit codes.
 
 mod backfill;
+mod backtest;
 mod batches;
 mod chart;
 mod check;
@@ -9,6 +10,7 @@ mod daemon;
 mod deliveries;
 mod demo;
 mod export;
+mod feedback;
 mod detect;
 mod evaluate;
 mod foreground;
@@ -76,6 +78,8 @@ enum Command {
     ///
     /// Each job acts as of its slot: nothing observed later is looked at. Models trained on the way become current.
     Backfill(backfill::Backfill),
+    /// Replay history without storing anything, and count the alerts it would have raised
+    Backtest(backtest::Backtest),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
     /// Look at a batch's source without storing anything
@@ -122,6 +126,8 @@ enum Alerts {
     Shown(show::Alerts),
     #[command(flatten)]
     Sent(deliveries::Deliveries),
+    /// Say what an alert was worth, or that it was an incident models should not learn from
+    Feedback(feedback::Say),
 }
 
 /// What a command came to.
@@ -170,6 +176,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Backfill(command) => on_runtime(backfill::backfill(&global, command)),
+        Command::Backtest(command) => on_runtime(backtest::backtest(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Source(command) => on_runtime(source::source(&global, command)),
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
@@ -178,6 +185,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Runs(command) => on_runtime(runs::runs(&global, command)),
         Command::Alerts(Alerts::Shown(command)) => on_runtime(show::alerts(&global, command)),
         Command::Alerts(Alerts::Sent(command)) => on_runtime(deliveries::list(&global, command)),
+        Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
         Command::Models(command) => on_runtime(show::models(&global, command)),
     }
 }

@@ -32,12 +32,18 @@ pub(super) struct Opened {
     pub(super) scratch: Option<Scratch>,
 }
 
-/// The catalog's folder while storage is in memory: gone with the process, as the objects are.
+/// A catalog's folder while its objects are in memory: gone with the process, as they are.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn below(root: &Path) -> Self {
-        Self(root.join(format!("memory-{}", std::process::id())))
+    /// A folder for one purpose of this process.
+    pub(super) fn below(root: &Path, purpose: &str) -> Self {
+        Self(root.join(format!("{purpose}-{}", std::process::id())))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -93,7 +99,7 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
     let scratch = match storage.backend {
         StorageBackend::Local => None,
         // What the catalog would say of objects that are gone with their process.
-        StorageBackend::Memory => Some(Scratch::below(&storage.root)),
+        StorageBackend::Memory => Some(Scratch::below(&storage.root, "memory")),
     };
     let home = scratch.as_ref().map_or(storage.root.as_path(), |scratch| &scratch.0);
     std::fs::create_dir_all(home).with_context(|| format!("create {}", home.display()))?;

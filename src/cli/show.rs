@@ -6,10 +6,11 @@ use crate::{
     catalog::{
         Catalog,
         alerts::{self, AlertFilter, AlertRow},
+        feedback,
         metrics::{self, MetricRow},
         models::{self, ModelRow},
     },
-    domain::{AlertId, BatchName, MetricName, ModelCard, Timestamp, words::number},
+    domain::{AlertId, BatchName, Feedback, MetricName, ModelCard, Timestamp, words::number},
     io::{Key, json},
 };
 
@@ -132,7 +133,12 @@ pub(super) async fn alerts(global: &Global, command: Alerts) -> anyhow::Result<O
             listing::print(global, &rows, &header, alert_cells)
         }
         Alerts::Show { alert } => match alerts::get(&mut reader, &AlertId(alert.clone())).await? {
-            Some(row) => listing::print_one(global, &row, &alert_fields(&row, now)),
+            Some(row) => {
+                let said = feedback::of_alert(&mut reader, &row.alert.id).await?;
+                let mut fields = alert_fields(&row, now);
+                fields.extend(said.iter().map(|said| ("feedback", words_of(said))));
+                listing::print_one(global, &Said { row, feedback: said }, &fields)
+            }
             None => missing(&format!("no alert `{alert}`")),
         },
     }
@@ -167,6 +173,19 @@ pub(super) async fn models(global: &Global, command: Models) -> anyhow::Result<O
             listing::print_one(global, &card, &card_fields(&card, &row))
         }
     }
+}
+
+/// An alert with what was said of it, the newest first.
+#[derive(serde::Serialize)]
+struct Said {
+    #[serde(flatten)]
+    row: AlertRow,
+    feedback: Vec<Feedback>,
+}
+
+fn words_of(said: &Feedback) -> String {
+    let until = said.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    format!("{}{until} by {} at {} {}", said.verdict, said.author, said.at, said.note)
 }
 
 #[derive(serde::Serialize)]
@@ -294,9 +313,22 @@ fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> 
         ("bytes", card.size.to_string()),
         ("alert rate", format!("{:.4} of training rows", card.quality.in_sample_alert_rate)),
         ("self-test", format!("{:.3}", card.quality.self_test_score)),
+        ("gaps", card.quality.gaps.to_string()),
+        ("excluded rows", card.quality.excluded_rows.to_string()),
         ("configuration", card.config_hash.clone()),
         ("program", card.program.clone()),
     ];
+    if let Some(found) = &card.quality.calibration {
+        let doubt = found.doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
+        let (threshold, days) = (found.threshold, found.days);
+        let text =
+            format!("{} is a threshold of {threshold:.4} by {days:.1} days{doubt}", found.budget);
+        fields.push(("budget", text));
+    }
+    for one in card.quality.recall.iter().flat_map(|recall| &recall.kinds) {
+        let delay = or_dash(one.median_delay, |rows| format!("after {rows} rows"));
+        fields.push(("finds", format!("{} of {} {}, {delay}", one.found, one.tried, one.kind)));
+    }
     for detector in &card.detectors {
         let params = serde_json::Value::Object(detector.params.clone());
         fields.push(("detector", format!("{} ({}) {params}", detector.tag, detector.kind)));

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::Budget;
 use super::{
     BatchName, CommandSpec, CronExpr, Direction, FileSpec, HttpSpec, JobKind, MetricName,
     PrometheusSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
+use super::{Budget, ModelQuality};
 
 /// One batch: where its numbers come from, when to run, whom to tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -339,6 +339,14 @@ pub struct AlertSpec {
 }
 
 impl AlertSpec {
+    /// The threshold for a metric whose model found this out: that of the budget, where there is
+    /// one.
+    pub fn threshold_by(&self, quality: Option<&ModelQuality>) -> f64 {
+        let found = quality.and_then(|quality| quality.calibration.as_ref());
+        let own = found.filter(|found| self.budget == Some(found.budget));
+        own.map_or(self.threshold, |found| found.threshold)
+    }
+
     /// Every point at or over a threshold alerts, and nobody is told.
     pub fn at(threshold: f64) -> Self {
         Self {

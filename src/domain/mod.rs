@@ -5,6 +5,7 @@ mod alert;
 mod batch;
 mod budget;
 mod cron;
+mod feedback;
 mod location;
 mod model;
 mod names;
@@ -28,8 +29,11 @@ pub use batch::{
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};
+pub use feedback::{Feedback, Incident, Verdict};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
-pub use model::{DetectorCard, LeftOut, ModelCard, ModelQuality, ModelVersion};
+pub use model::{
+    DetectorCard, Injected, InjectedKind, LeftOut, ModelCard, ModelQuality, ModelVersion, Recall,
+};
 pub use names::{BatchName, MetricName, NameError};
 pub use plain::Plain;
 pub use remembered::Remembered;

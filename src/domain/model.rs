@@ -1,10 +1,11 @@
 //! A model version and its card: what `metadata_{timestamp}.json` says.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchName, MetricName, NoScore, TimeError, Timestamp};
+use super::run::{UnknownText, text_enum};
+use super::{BatchName, Calibration, MetricName, NoScore, TimeError, Timestamp};
 
 /// A model's version: the UTC instant of its training as `YYYYMMDDTHHMMSSmmmZ`. Sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,6 +124,58 @@ pub struct ModelQuality {
     pub self_test_score: f64,
     /// Median score of the training rows.
     pub median_score: f64,
+    /// Places among the training rows where observations are missing.
+    #[serde(default)]
+    pub gaps: u64,
+    /// Rows left out because they lie in an excluded period or an incident.
+    #[serde(default)]
+    pub excluded_rows: u64,
+    /// The threshold of a budget of alerts.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// Which made-up anomalies are found.
+    #[serde(default)]
+    pub recall: Option<Recall>,
+}
+
+/// Which anomalies are found that were put into a copy of the metric's own history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recall {
+    /// As of when; a training soon after does not measure again.
+    pub measured_at: Timestamp,
+    /// One a kind; none where the history is too short or does not vary.
+    pub kinds: Vec<Injected>,
+}
+
+/// One kind of made-up anomaly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Injected {
+    /// What was put in.
+    pub kind: InjectedKind,
+    /// How often.
+    pub tried: u64,
+    /// How often its score reached the threshold.
+    pub found: u64,
+    /// Rows from its first to the first alert; the median of those found.
+    pub median_delay: Option<u64>,
+}
+
+text_enum! {
+    /// Made-up anomalies.
+    InjectedKind {
+        /// One value far above.
+        Spike = "spike",
+        /// One value far below.
+        Dip = "dip",
+        /// A day of values above.
+        Shift = "shift",
+        /// A day of values that rise.
+        Ramp = "ramp",
+        /// A day of one value.
+        Flat = "flat",
+        /// A day of values above and below.
+        Variance = "variance",
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alerting::{self, PastAlerts, Policy, PolicyError, Scored},
-    catalog::{alerts, outbox, runs, runs::Claim, watermarks},
+    catalog::{alerts, models, outbox, runs, runs::Claim, watermarks},
     domain::{
-        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ScorePoint,
-        Series, Timestamp,
+        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ModelQuality,
+        ScorePoint, Series, Timestamp,
     },
     series::Range,
 };
@@ -24,8 +24,10 @@ pub(super) async fn alert(
     let mut reader = ctx.catalog.reader().await?;
     let judged = watermarks::all(&mut reader, &batch.name, WATERMARK).await?;
     let last_fired = alerts::last_fired(&mut reader, &batch.name, AlertKind::Anomaly).await?;
+    let rows = models::currents(&mut reader, &batch.name).await?;
     drop(reader);
-    let past = Past { judged, last_fired };
+    let qualities = rows.into_iter().filter_map(|row| Some((row.metric, row.quality?))).collect();
+    let past = Past { judged, last_fired, qualities };
     let range = Range::between(as_of.now - batch.score.window, as_of.until);
     let scores = window::scores_between(ctx, &batch.name, range.clone()).await?;
     let silences = match &batch.absence {
@@ -47,6 +49,8 @@ const WATERMARK: &str = "alert/";
 struct Past {
     judged: BTreeMap<String, Timestamp>,
     last_fired: BTreeMap<MetricName, Timestamp>,
+    /// What the trainings of the current models found out.
+    qualities: BTreeMap<MetricName, ModelQuality>,
 }
 
 impl Past {
@@ -81,7 +85,12 @@ fn judge(
         if newest < from {
             continue;
         }
-        let own = own_policy(batch, &metric)?;
+        let mut own = own_policy(batch, &metric)?;
+        let spec = batch.alert_for(&metric);
+        let threshold = spec.threshold_by(past.qualities.get(&metric));
+        if threshold != spec.threshold {
+            own.get_or_insert_with(|| usual.clone()).spec.threshold = threshold;
+        }
         let policy = own.as_ref().unwrap_or(&usual);
         let scored: Vec<Scored> = points.into_iter().map(scored).collect();
         let who = (batch.name.clone(), metric.clone());
@@ -103,7 +112,7 @@ fn own_policy(batch: &BatchSpec, metric: &MetricName) -> Result<Option<Policy>, 
     own.map(Policy::compile).transpose()
 }
 
-fn scored(point: ScorePoint) -> Scored {
+pub(super) fn scored(point: ScorePoint) -> Scored {
     let ScorePoint { at, value, score, band, model, .. } = point;
     Scored { at, value, score, band, model }
 }

@@ -15,6 +15,9 @@ mod ingest;
 mod model_file;
 mod model_store;
 mod names;
+mod quality;
+#[cfg(test)]
+mod quality_tests;
 mod retention;
 mod score;
 mod storing;

@@ -51,6 +51,7 @@ pub(super) async fn store(
         detectors: card.detectors.into_iter().map(|detector| detector.tag).collect(),
         state: models::ModelState::Verified,
         reason: None,
+        quality: Some(card.quality),
     };
     Ok(Stored { row })
 }

@@ -2,16 +2,20 @@
 //! cannot be trained is an entry in the report; the others' new versions become current together,
 //! unless a training as of a later instant was there before.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::{metrics, models, runs, runs::Claim, watermarks},
+    catalog::{feedback, metrics, models, runs, runs::Claim, watermarks},
     detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, LeftOut, ModelCard, ModelVersion, NoScore, Series, Skipped,
+        BatchSpec, DetectorCard, Incident, InjectedKind, LeftOut, MetricName, ModelCard,
+        ModelQuality, ModelVersion, NoScore, Recall, ScorePoint, Series, Skipped, Span, Timestamp,
         TrainReport,
     },
     features::{self, FeatureFrame},
@@ -24,7 +28,7 @@ use super::{
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
-    verify, window,
+    quality, verify, window,
 };
 
 /// Metrics fitted on each computing thread before their models are written: bounds the memory of a
@@ -34,6 +38,10 @@ const FITS_PER_THREAD: usize = 8;
 const WRITES: usize = 8;
 /// Detectors draw from this; the same data give the same model.
 const SEED: u64 = 0x5eed;
+/// Made-up anomalies cost more than a training; their figures hold for so long.
+const RECALL_EVERY: Span = Span::days(7);
+/// And are taken of so many metrics of a batch at one training.
+const RECALLS: usize = 32;
 /// The newest instant models were trained as of.
 const WATERMARK: &str = "train/asof";
 
@@ -43,19 +51,23 @@ pub(super) async fn train(
     batch: &BatchSpec,
     as_of: AsOf,
 ) -> Result<TrainReport, JobError> {
-    let mut pending = read_window(ctx, batch, as_of).await?;
+    let mut known = Known::read(ctx, batch, as_of).await?;
+    let mut pending = read_window(ctx, batch, as_of, &known).await?;
+    known.recall_due = known.oldest_recalls(&pending);
+    let known = Arc::new(known);
     ctx.progress.begin(pending.len() as u64);
     let batch = Arc::new(batch.clone());
     let mut report = TrainReport::default();
     let mut stored = Vec::new();
     let n_at_once = FITS_PER_THREAD * ctx.compute.n_threads();
     while !pending.is_empty() {
-        let chunk: Vec<(Series, ModelVersion)> = pending
+        let chunk: Vec<(Learnable, ModelVersion)> = pending
             .drain(..n_at_once.min(pending.len()))
             .map(|series| (series, ctx.versions.next((ctx.clock)())))
             .collect();
         let n_metrics = chunk.len() as u64;
-        let (fitted, skipped) = fit_chunk(ctx, Arc::clone(&batch), chunk).await?;
+        let (fitted, skipped) =
+            fit_chunk(ctx, (Arc::clone(&batch), Arc::clone(&known)), chunk).await?;
         for left_out in fitted.iter().flat_map(|(_, _, card)| &card.left_out) {
             let why = format!("detector `{}`: {}", left_out.tag, left_out.reason);
             *report.left_out.entry(why).or_default() += 1;
@@ -76,44 +88,110 @@ async fn read_window(
     ctx: &JobContext,
     batch: &BatchSpec,
     as_of: AsOf,
-) -> Result<Vec<Series>, JobError> {
+    known: &Known,
+) -> Result<Vec<Learnable>, JobError> {
     let from = as_of.now - batch.train.window;
     // Which are the newest shows only after the excluded periods are taken out.
-    let newest = batch.train.exclude_periods.is_empty().then_some(batch.train.max_points);
+    let is_whole = batch.train.exclude_periods.is_empty() && known.incidents.is_empty();
+    let newest = is_whole.then_some(batch.train.max_points);
     let until = as_of.until_full(batch.features.resample);
     let range = Range { newest, ..Range::between(from, until) };
     let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
-    Ok(kept.map(|series| learnable(series, batch)).collect())
+    Ok(kept.map(|series| Learnable::of(series, batch, &known.incidents)).collect())
 }
 
-fn learnable(series: Series, batch: &BatchSpec) -> Series {
-    let periods = &batch.train.exclude_periods;
-    if periods.is_empty() {
-        return series;
-    }
-    let mut kept = Series::empty(series.metric.clone());
-    for (at, value) in series.at.iter().zip(&series.value) {
-        if !periods.iter().any(|period| period.from <= *at && *at < period.to) {
-            kept.at.push(*at);
-            kept.value.push(*value);
+/// What a metric's model learns from.
+struct Learnable {
+    series: Series,
+    n_excluded: u64,
+}
+
+impl Learnable {
+    /// Leaves out the batch's excluded periods and the metric's incidents.
+    fn of(series: Series, batch: &BatchSpec, incidents: &[Incident]) -> Self {
+        let periods = &batch.train.exclude_periods;
+        let own: Vec<&Incident> =
+            incidents.iter().filter(|incident| incident.metric == series.metric).collect();
+        if periods.is_empty() && own.is_empty() {
+            return Self { series: series.newest(batch.train.max_points), n_excluded: 0 };
         }
+        let is_out = |at: Timestamp| {
+            periods.iter().any(|period| period.from <= at && at < period.to)
+                || own.iter().any(|incident| incident.from <= at && at <= incident.until)
+        };
+        let mut kept = Series::empty(series.metric.clone());
+        let mut n_excluded = 0;
+        for (at, value) in series.at.iter().zip(&series.value) {
+            if is_out(*at) {
+                n_excluded += 1;
+            } else {
+                kept.at.push(*at);
+                kept.value.push(*value);
+            }
+        }
+        Self { series: kept.newest(batch.train.max_points), n_excluded }
     }
-    kept.newest(batch.train.max_points)
+}
+
+/// What is known of a batch's metrics before a training.
+struct Known {
+    as_of: AsOf,
+    qualities: BTreeMap<MetricName, ModelQuality>,
+    /// Of the training window, where a budget asks for them.
+    scores: BTreeMap<MetricName, Vec<ScorePoint>>,
+    incidents: Vec<Incident>,
+    /// Whose recall is measured this time.
+    recall_due: BTreeSet<MetricName>,
+}
+
+impl Known {
+    /// The metrics that were never measured or not for longest.
+    fn oldest_recalls(&self, pending: &[Learnable]) -> BTreeSet<MetricName> {
+        let measured_at = |metric: &MetricName| {
+            let recall = self.qualities.get(metric).and_then(|quality| quality.recall.as_ref());
+            recall.map_or(Timestamp::MIN, |recall| recall.measured_at)
+        };
+        let metrics =
+            pending.iter().map(|one| (measured_at(&one.series.metric), &one.series.metric));
+        let is_old = |(at, _): &(Timestamp, &MetricName)| RECALL_EVERY <= self.as_of.now - *at;
+        let mut old: Vec<(Timestamp, &MetricName)> = metrics.filter(is_old).collect();
+        old.sort_unstable();
+        old.into_iter().take(RECALLS).map(|(_, metric)| metric.clone()).collect()
+    }
+
+    async fn read(ctx: &JobContext, batch: &BatchSpec, as_of: AsOf) -> Result<Self, JobError> {
+        let mut reader = ctx.catalog.reader().await?;
+        let rows = models::currents(&mut reader, &batch.name).await?;
+        let incidents = feedback::incidents(&mut reader, &batch.name).await?;
+        drop(reader);
+        let quality = |row: models::ModelRow| Some((row.metric, row.quality?));
+        let qualities = rows.into_iter().filter_map(quality).collect();
+        let own = batch.metrics.values().filter_map(|spec| spec.alert.as_ref());
+        let has_budget = own.chain([&batch.alert]).any(|alert| alert.budget.is_some());
+        let range = Range::between(as_of.now - batch.train.window, as_of.until);
+        let scores = match has_budget {
+            true => window::scores_between(ctx, &batch.name, range).await?,
+            false => BTreeMap::new(),
+        };
+        let recall_due = BTreeSet::new();
+        Ok(Self { as_of, qualities, scores, incidents, recall_due })
+    }
 }
 
 type Fit = (Model, Vec<u8>, ModelCard);
 
 async fn fit_chunk(
     ctx: &JobContext,
-    batch: Arc<BatchSpec>,
-    chunk: Vec<(Series, ModelVersion)>,
+    (batch, known): (Arc<BatchSpec>, Arc<Known>),
+    chunk: Vec<(Learnable, ModelVersion)>,
 ) -> Result<(Vec<Fit>, Vec<Skipped>), JobError> {
     let work = move || {
-        let fit = |(series, version): &(Series, ModelVersion)| {
-            let outcome = fit_metric(series, version.clone(), &batch);
-            outcome.map_err(|reason| Skipped { metric: series.metric.clone(), reason })
+        let fit = |(learnable, version): &(Learnable, ModelVersion)| {
+            let outcome = fit_metric(learnable, version.clone(), &batch, &known);
+            let metric = learnable.series.metric.clone();
+            outcome.map_err(|reason| Skipped { metric, reason })
         };
         chunk.par_iter().map(fit).collect::<Vec<_>>()
     };
@@ -129,7 +207,13 @@ async fn fit_chunk(
 }
 
 /// Fits every detector of the batch to one metric and tests the result on a known anomaly.
-fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Result<Fit, NoScore> {
+fn fit_metric(
+    learnable: &Learnable,
+    version: ModelVersion,
+    batch: &BatchSpec,
+    known: &Known,
+) -> Result<Fit, NoScore> {
+    let Learnable { series, n_excluded } = learnable;
     let (need, have) = (batch.train.min_points, series.len());
     let (Some(first), Some(last)) = (series.at.first(), series.at.last()) else {
         return Err(NoScore::TooFewPoints { need, have });
@@ -137,15 +221,17 @@ fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Resu
     if have < need {
         return Err(NoScore::TooFewPoints { need, have });
     }
-    let frame = features::build(series, &batch.features);
-    let fitting = FitContext { timezone: batch.timezone, seed: SEED };
-    let Detectors { fitted, left_out } = fit_detectors(batch, &frame, &fitting)?;
-    let (name, metric) = (batch.name.clone(), series.metric.clone());
-    let model = Model { batch: name.clone(), metric: metric.clone(), version, detectors: fitted };
-    let quality = verify::self_test(&model, series, batch);
-    if quality.self_test_score <= quality.median_score {
+    let (model, left_out) = fit_model(series, version, batch)?;
+    let tested = verify::self_test(&model, series, batch);
+    if tested.self_test_score <= tested.median_score {
         return Err(NoScore::SelfTest);
     }
+    let quality = ModelQuality {
+        gaps: quality::gaps(series),
+        excluded_rows: *n_excluded,
+        ..measured(tested, &model, (series, batch), known)
+    };
+    let (name, metric) = (model.batch.clone(), model.metric.clone());
     let bytes = model.encode().map_err(|_| NoScore::OutOfRange)?;
     let card = ModelCard {
         batch: name,
@@ -164,6 +250,43 @@ fn fit_metric(series: &Series, version: ModelVersion, batch: &BatchSpec) -> Resu
         program: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((model, bytes, card))
+}
+
+/// The model of one series, and which detectors are not in it.
+fn fit_model(
+    series: &Series,
+    version: ModelVersion,
+    batch: &BatchSpec,
+) -> Result<(Model, Vec<LeftOut>), NoScore> {
+    let frame = features::build(series, &batch.features);
+    let fitting = FitContext { timezone: batch.timezone, seed: SEED };
+    let Detectors { fitted, left_out } = fit_detectors(batch, &frame, &fitting)?;
+    let (name, metric) = (batch.name.clone(), series.metric.clone());
+    Ok((Model { batch: name, metric, version, detectors: fitted }, left_out))
+}
+
+/// Takes a threshold for a budget, and measures recall where that was not done lately.
+fn measured(
+    tested: ModelQuality,
+    model: &Model,
+    (series, batch): (&Series, &BatchSpec),
+    known: &Known,
+) -> ModelQuality {
+    let spec = batch.alert_for(&series.metric);
+    let fit = |part: &Series| fit_model(part, model.version.clone(), batch).map(|fit| fit.0);
+    let stored = known.scores.get(&series.metric).map_or(&[][..], Vec::as_slice);
+    let calibrate = |budget| quality::calibrate(series, batch, budget, stored, &fit);
+    let found = ModelQuality { calibration: spec.budget.map(calibrate), ..tested };
+    let measure = || {
+        let threshold = spec.threshold_by(Some(&found));
+        let kinds = quality::inject(model, series, batch, threshold);
+        Recall { measured_at: known.as_of.now, kinds }
+    };
+    let recall = match known.recall_due.contains(&series.metric) {
+        true => Some(measure()),
+        false => known.qualities.get(&series.metric).and_then(|quality| quality.recall.clone()),
+    };
+    ModelQuality { recall, ..found }
 }
 
 /// The detectors of one metric, with their tags.
@@ -244,6 +367,9 @@ async fn register(
         tracing::warn!(%batch, "models trained as of {then} do not replace those as of {newest}");
     }
     ctx.metrics.metrics_trained(&batch.name, stored.len() as u64);
+    for (kind, share) in found_shares(stored) {
+        ctx.metrics.set_injected_found(&batch.name, kind, share);
+    }
     for skip in skipped {
         ctx.metrics.metric_skipped(&batch.name, claim.job, &skip.reason);
     }
@@ -251,4 +377,19 @@ async fn register(
         ctx.metrics.set_newest_model(&batch.name, now);
     }
     Ok(())
+}
+
+/// Of the made-up anomalies of each kind, the share found over all metrics of a training.
+fn found_shares(stored: &[Stored]) -> BTreeMap<InjectedKind, f64> {
+    let mut counts: BTreeMap<InjectedKind, (u64, u64)> = BTreeMap::new();
+    let qualities = stored.iter().filter_map(|stored| stored.row.quality.as_ref());
+    for one in qualities.filter_map(|quality| quality.recall.as_ref()).flat_map(|r| &r.kinds) {
+        let (found, tried) = counts.entry(one.kind).or_default();
+        *found += one.found;
+        *tried += one.tried;
+    }
+    let share = |(kind, (found, tried)): (InjectedKind, (u64, u64))| {
+        (0 < tried).then(|| (kind, found as f64 / tried as f64))
+    };
+    counts.into_iter().filter_map(share).collect()
 }

@@ -29,6 +29,7 @@ pub(super) fn self_test(model: &Model, series: &Series, batch: &BatchSpec) -> Mo
         in_sample_alert_rate: n_alerts as f64 / scores.len().max(1) as f64,
         self_test_score: spike.score.clone().unwrap_or(0.0),
         median_score: scores.get(scores.len() / 2).copied().unwrap_or(0.0),
+        ..ModelQuality::default()
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 use crate::domain::{
-    AlertKind, BatchName, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
+    AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };
 
 /// From a millisecond (one small stage) to ten minutes (training a very large batch).
@@ -23,6 +23,7 @@ const REJECTED: &str = "Rows left out at ingest.";
 const SKIPPED: &str = "Metrics a job passed over.";
 const NEWEST_POINT: &str = "When the newest stored point was observed.";
 const NEWEST_MODEL: &str = "When the newest model was trained.";
+const INJECTED: &str = "Share of made-up anomalies the current models find.";
 const QUIET: &str = "Points over the threshold that raised nothing.";
 const ATTEMPTS: &str = "Attempts to deliver an alert.";
 const DEAD: &str = "Alerts a channel never took.";
@@ -87,6 +88,7 @@ pub struct Metrics {
     skipped: IntCounterVec,
     newest_point: GaugeVec,
     newest_model: GaugeVec,
+    injected_found: GaugeVec,
     scores: IntCounterVec,
     alerts: IntCounterVec,
     suppressed: IntCounterVec,
@@ -125,6 +127,7 @@ impl Metrics {
             skipped: own.counters("metrics_skipped_total", SKIPPED, &["batch", "job", "reason"])?,
             newest_point: own.gauges("newest_point_timestamp_seconds", NEWEST_POINT, of_batch)?,
             newest_model: own.gauges("newest_model_timestamp_seconds", NEWEST_MODEL, of_batch)?,
+            injected_found: own.gauges("injected_found_ratio", INJECTED, &["batch", "kind"])?,
             scores: own.counters("scores_written_total", "Scores stored.", of_batch)?,
             alerts: own.counters("alerts_total", "Alerts raised.", &["batch", "kind"])?,
             suppressed: own.counters("alerts_suppressed_total", QUIET, &["batch", "reason"])?,
@@ -188,6 +191,11 @@ impl Metrics {
     /// The newest model of a batch was trained then.
     pub fn set_newest_model(&self, batch: &BatchName, at: Timestamp) {
         self.newest_model.with_label_values(&[batch.as_str()]).set(seconds(at));
+    }
+
+    /// Such a share of a kind of made-up anomalies is found.
+    pub fn set_injected_found(&self, batch: &BatchName, kind: InjectedKind, share: f64) {
+        self.injected_found.with_label_values(&[batch.as_str(), kind.as_str()]).set(share);
     }
 
     /// So many scores were stored.

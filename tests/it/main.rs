@@ -22,6 +22,9 @@ mod sources;
 /// Damaged models and the versions before them.
 mod models;
 
+/// Backtests against the jobs themselves.
+mod backtest;
+
 /// A disk that is full.
 mod disk;
 

@@ -217,6 +217,7 @@ fn model(day: i64) -> ModelRow {
         detectors: vec!["pca".into(), "knn".into()],
         state: ModelState::Verified,
         reason: None,
+        quality: None,
     }
 }
 

@@ -88,7 +88,7 @@ async fn show(
             chart => Value::from_safe_string(drawn.plot(&batch, &label).render()),
             rows => drawn.plot(&batch, &label).rows(),
             window => WindowView::from(drawn.window),
-            threshold => batch.alert_for(&metric.row.metric).threshold,
+            threshold => drawn.threshold,
             ranges => range_links(&names, chosen, rest_of_query),
             metric,
         },
@@ -140,10 +140,10 @@ impl From<Window> for WindowView {
 #[derive(Debug)]
 pub(super) struct Drawn {
     pub(super) window: Window,
-    metric: MetricName,
     values: Vec<(Timestamp, f64)>,
     scores: Vec<ScorePoint>,
     marks: Vec<Mark>,
+    threshold: f64,
 }
 
 impl Drawn {
@@ -168,7 +168,11 @@ impl Drawn {
         let mut marks: Vec<Mark> = listed(site, &filter).await?.into_iter().map(mark).collect();
         marks.reverse();
         let window = narrowed(window, &values);
-        Ok(Self { window, metric: metric.clone(), values, scores, marks })
+        let current = models::current(&mut *site.reader().await?, &batch.name, metric).await;
+        let current = current.map_err(|error| Failure::internal(&error))?;
+        let quality = current.as_ref().and_then(|row| row.quality.as_ref());
+        let threshold = batch.alert_for(metric).threshold_by(quality);
+        Ok(Self { window, values, scores, marks, threshold })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -202,7 +206,7 @@ impl Drawn {
             tz: batch.timezone,
             values: &self.values,
             scores: &self.scores,
-            threshold: batch.alert_for(&self.metric).threshold,
+            threshold: self.threshold,
             marks: &self.marks,
             label,
         }

@@ -224,6 +224,7 @@ fn model_row(metric: &MetricName, n: usize) -> models::ModelRow {
         detectors: vec!["auto".to_owned()],
         state: models::ModelState::Verified,
         reason: None,
+        quality: None,
     }
 }
 
@@ -250,6 +251,7 @@ fn card(metric: &MetricName) -> ModelCard {
             in_sample_alert_rate: 0.012,
             self_test_score: 0.999,
             median_score: 0.2,
+            ..ModelQuality::default()
         },
         config_hash: "c0ffee".repeat(10),
         program: "0.1.0".to_owned(),

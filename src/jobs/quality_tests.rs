@@ -1,0 +1,121 @@
+//! What a training finds out beside its model, and what comes of it.
+
+use super::{
+    AsOf,
+    fixture::{self, Fixture},
+};
+use crate::{
+    catalog::{alerts, feedback, models},
+    domain::{Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict},
+};
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-05-01T12:00:00Z").unwrap()
+}
+
+type Row = (&'static str, Timestamp, f64);
+
+/// So many hours of `orders` with a daily season, the last one at `end`.
+fn hourly(n: i64, end: Timestamp) -> Vec<Row> {
+    let value = |ago: i64| {
+        let season = (ago as f64 / 24.0 * std::f64::consts::TAU).cos();
+        100.0 + 20.0 * season + (ago * 7_919 % 101) as f64 / 20.0
+    };
+    (0..n).rev().map(|ago| ("orders", end - Span::hours(ago), value(ago))).collect()
+}
+
+async fn run(fixture: &Fixture, jobs: &[JobKind], at: Timestamp) {
+    for job in jobs {
+        fixture.run(*job, AsOf::live(at)).await.unwrap();
+    }
+}
+
+async fn quality(fixture: &Fixture) -> (u64, ModelQuality) {
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let row = models::currents(&mut reader, &fixture.batch.name).await.unwrap().remove(0);
+    (row.rows, row.quality.unwrap())
+}
+
+#[tokio::test]
+async fn a_budget_gives_the_metric_a_threshold_and_alerts_are_judged_by_it() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.alert.budget = Some("1/week".parse().unwrap());
+    let mut rows = hourly(2000, noon());
+    rows.last_mut().unwrap().2 = 900.0;
+    fixture.source(&rows);
+    let all = [JobKind::Ingest, JobKind::Train, JobKind::Score, JobKind::Alert];
+    run(&fixture, &all, noon()).await;
+    let (_, quality) = quality(&fixture).await;
+    let found = quality.calibration.unwrap();
+    assert!(found.doubt.is_none() && found.threshold != 0.8, "{found:?}");
+    assert!((50.0..90.0).contains(&found.days), "{found:?}");
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let raised = alerts::list(&mut reader, &alerts::AlertFilter::default()).await.unwrap();
+    let thresholds: Vec<_> = raised.iter().map(|row| row.alert.threshold).collect();
+    assert_eq!(thresholds, [Some(found.threshold)]);
+}
+
+#[tokio::test]
+async fn an_incident_leaves_later_trainings() {
+    let fixture = fixture::open().await;
+    let mut rows = hourly(1000, noon());
+    for row in rows.iter_mut().rev().take(1) {
+        row.2 = 900.0;
+    }
+    fixture.source(&rows);
+    let all = [JobKind::Ingest, JobKind::Train, JobKind::Score, JobKind::Alert];
+    run(&fixture, &all, noon()).await;
+    let raised = {
+        let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+        alerts::list(&mut reader, &alerts::AlertFilter::default()).await.unwrap().remove(0)
+    };
+    let say = async |verdict, until| {
+        let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+        let said = Feedback {
+            alert: raised.alert.id.clone(),
+            verdict,
+            note: "migration".into(),
+            author: "ann".into(),
+            at: noon(),
+            until,
+        };
+        feedback::add(&mut tx, &said).await.unwrap();
+        let all = feedback::of_alert(&mut tx, &said.alert).await.unwrap();
+        assert_eq!(all[0], said, "the newest first");
+        tx.commit().await.unwrap();
+    };
+    let later = noon() + Span::days(1);
+    fixture.source(&[hourly(24, later), rows].concat());
+    run(&fixture, &[JobKind::Ingest, JobKind::Train], later).await;
+    let (n_rows, before) = quality(&fixture).await;
+    assert_eq!(before.excluded_rows, 0);
+
+    say(Verdict::Incident, Some(noon() + Span::hours(2))).await;
+    run(&fixture, &[JobKind::Train], later + Span::hours(1)).await;
+    let (n_left, after) = quality(&fixture).await;
+    assert_eq!((after.excluded_rows, n_left), (3, n_rows - 3));
+
+    say(Verdict::Up, None).await;
+    run(&fixture, &[JobKind::Train], later + Span::hours(2)).await;
+    assert_eq!(quality(&fixture).await.1.excluded_rows, 0, "the newest word counts");
+}
+
+#[tokio::test]
+async fn made_up_anomalies_are_found_and_not_looked_for_again_within_a_week() {
+    let fixture = fixture::open().await;
+    let mut rows = hourly(1000, noon() + Span::days(8));
+    rows.remove(500);
+    fixture.source(&rows);
+    run(&fixture, &[JobKind::Ingest, JobKind::Train], noon()).await;
+    let first = quality(&fixture).await.1;
+    let recall = first.recall.clone().unwrap();
+    assert_eq!((recall.measured_at, recall.kinds.len()), (noon(), 6));
+    let spike = recall.kinds.iter().find(|one| one.kind == InjectedKind::Spike).unwrap();
+    assert_eq!((spike.found, spike.tried, spike.median_delay), (3, 3, Some(0)), "{recall:?}");
+    run(&fixture, &[JobKind::Train], noon() + Span::days(6)).await;
+    assert_eq!(quality(&fixture).await.1.recall, Some(recall));
+    run(&fixture, &[JobKind::Ingest, JobKind::Train], noon() + Span::days(8)).await;
+    let last = quality(&fixture).await.1;
+    assert_eq!(last.recall.unwrap().measured_at, noon() + Span::days(8));
+    assert_eq!(last.gaps, 0, "one hour missing is two steps");
+}
