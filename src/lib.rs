@@ -20,6 +20,7 @@ mod chart;
 pub mod notify;
 
 pub mod jobs;
+pub mod push;
 pub mod runtime;
 pub mod http;
 pub mod cli;

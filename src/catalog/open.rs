@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "pauses", include_str!("../../migrations/sqlite/0002_pauses.sql")),
     (3, "source_memory", include_str!("../../migrations/sqlite/0003_source_memory.sql")),
     (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
+    (5, "push", include_str!("../../migrations/sqlite/0005_push.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.

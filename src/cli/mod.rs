@@ -17,6 +17,7 @@ mod foreground;
 mod host_metrics;
 mod listing;
 mod open;
+mod pushed;
 mod reload;
 mod run;
 mod rows;

@@ -140,6 +140,7 @@ fn parts(
         catalog: ctx.catalog.clone(),
         history: ctx.history.clone(),
         store: ctx.store.clone(),
+        compute: ctx.compute.clone(),
         metrics: ctx.metrics.clone(),
         project: project.clone(),
         ready,

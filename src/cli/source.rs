@@ -11,13 +11,13 @@ use serde::Serialize;
 use crate::{
     compute::Compute,
     config::{self, Environment, Project},
-    domain::{BatchSpec, IngestReport, Remembered, Series, Timestamp},
+    domain::{BatchSpec, IngestReport, Remembered, Series, SourceKind, Timestamp},
     net::Client,
     runtime::clock,
     sources::{self, Intake, IntakeRules, Notes, ReadContext, SourceError},
 };
 
-use super::{Global, Outcome, chain, listing, open};
+use super::{Global, Outcome, chain, listing, open, pushed};
 
 /// What `source` can do.
 #[derive(Debug, Subcommand)]
@@ -72,6 +72,9 @@ pub(super) async fn source(global: &Global, command: Source) -> anyhow::Result<O
         eprintln!("error: no batch `{}`; there are: {}", test.batch, names(&project));
         return Ok(Outcome::NotStarted);
     };
+    if let SourceKind::Push(_) = &batch.source.kind {
+        return pushed::show(global, &project, batch).await;
+    }
     let compute = Compute::new(0)?;
     let (found, outcome) = match look(batch, &test, clock::now(), &compute).await? {
         Ok(look) => look.found(batch),

@@ -16,7 +16,7 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
 
 /// Values by their key's path that this version does not know yet.
 const LATER_WORDS: &[(&str, &[&str])] = &[
-    ("source.kind", &["adbc", "push"]),
+    ("source.kind", &["adbc"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
     ("storage.backend", &["s3", "gcs", "azure"]),

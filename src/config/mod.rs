@@ -17,6 +17,7 @@ mod later;
 mod overrides;
 mod place;
 mod problem;
+mod push_source;
 mod render;
 mod scaffold;
 mod schedule;

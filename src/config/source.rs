@@ -8,6 +8,7 @@ use super::{
     command_source, file_source,
     kinds::Kind,
     place::{Located, Place},
+    push_source,
     section::{Section, Text},
     web_source,
 };
@@ -34,6 +35,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             read: &web_source::prometheus,
         },
         Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
+        Kind { name: "push", keys: push_source::KEYS, read: &push_source::read },
     ]);
     let max_bytes = match &kind {
         Some(SourceKind::Sql { .. } | SourceKind::File { .. }) => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BatchName, CommandSpec, CronExpr, Direction, FileSpec, HttpSpec, JobKind, MetricName,
-    PrometheusSpec, Secret, Span, Timestamp,
+    PrometheusSpec, PushSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 use super::{Budget, ModelQuality};
@@ -98,6 +98,8 @@ pub enum SourceKind {
     Prometheus(PrometheusSpec),
     /// A program that prints CSV or JSON rows.
     Command(CommandSpec),
+    /// Rows that are sent here.
+    Push(PushSpec),
 }
 
 impl SourceKind {
@@ -108,6 +110,7 @@ impl SourceKind {
             Self::File(_) => "file",
             Self::Http(_) => "http",
             Self::Prometheus(_) => "prometheus",
+            Self::Push(_) => "push",
             Self::Command(_) => "command",
         }
     }

@@ -11,7 +11,7 @@ impl SourceKind {
             Self::Http(HttpSpec { endpoint, .. })
             | Self::Prometheus(PrometheusSpec { endpoint, .. }) => host(&endpoint.url),
             Self::Command(CommandSpec { argv, .. }) => Some(argv.join(" ")),
-            Self::File { .. } => None,
+            Self::File { .. } | Self::Push(_) => None,
         }
     }
 }

@@ -176,6 +176,30 @@ pub struct FileQuery {
     pub origin: String,
 }
 
+/// Rows that are sent here instead of being asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PushSpec {
+    /// A token good for pushing to this batch and nothing else.
+    pub token: Option<Secret>,
+    /// As [`PrometheusSpec::name`], for series that come by remote write.
+    pub name: Option<String>,
+    /// Most bytes of a body once it is unpacked.
+    pub max_body: usize,
+    /// What may wait to be ingested before more is refused.
+    pub inbox: InboxSpec,
+}
+
+/// Limits on what waits; with any of them reached, senders are asked to come back later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxSpec {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Time since the first waiting row came.
+    pub age: Span,
+}
+
 /// A Prometheus query over a window of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrometheusSpec {

@@ -11,19 +11,26 @@ use axum::{
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     pub(super) message: String,
+    /// Seconds after which asking again may help.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, message: &str) -> Self {
-        Self { status, message: message.to_owned() }
+        Self { status, message: message.to_owned(), retry_after: None }
     }
 
     pub(super) fn missing(what: &str) -> Self {
-        Self { status: StatusCode::NOT_FOUND, message: format!("there is no {what}") }
+        Self::new(StatusCode::NOT_FOUND, &format!("there is no {what}"))
     }
 
     pub(super) fn bad(message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message }
+        Self { status: StatusCode::BAD_REQUEST, message, retry_after: None }
+    }
+
+    /// Says that asking again after so many seconds may help.
+    pub(super) fn after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// A fault of ours: the cause goes to the log, not to the asker.
@@ -40,7 +47,12 @@ impl Failure {
             StatusCode::FORBIDDEN => "forbidden",
             StatusCode::NOT_FOUND => "not_found",
             StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+            StatusCode::REQUEST_TIMEOUT => "timeout",
+            StatusCode::CONFLICT => "conflict",
             StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+            StatusCode::UNPROCESSABLE_ENTITY => "key_taken",
+            StatusCode::TOO_MANY_REQUESTS => "too_many",
             StatusCode::MISDIRECTED_REQUEST => "wrong_host",
             StatusCode::SERVICE_UNAVAILABLE => "unavailable",
             _ => "internal",

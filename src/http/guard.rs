@@ -12,6 +12,11 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::{
+    config::Project,
+    domain::{Secret, SourceKind},
+};
+
 use super::{
     auth::{self, CHALLENGES, Keys, Need},
     failure::Failure,
@@ -75,7 +80,11 @@ pub(super) async fn around(
     };
     if let Some(failure) = failure_of(&response) {
         let allow = response.headers().get(header::ALLOW).cloned();
+        let retry_after = failure.retry_after;
         response = dressed(&site, failure, is_api);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -106,14 +115,31 @@ fn admit(site: &Site, request: &Request, need: &Need) -> Result<(), Failure> {
         return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));
     }
     auth::refuse_foreign(request.method(), request.headers(), authority)?;
-    let keys = Keys { tokens, of_batch: None, bound: site.hosts.bound };
+    let of_batch = match need {
+        Need::Push { batch } => push_token(&project, batch),
+        Need::Nothing | Need::Role(_) => None,
+    };
+    let keys = Keys { tokens, of_batch, bound: site.hosts.bound };
     keys.admit(need, request.headers())?;
+    if matches!(need, Need::Push { .. }) {
+        // How much its batch takes is for the route to say.
+        return Ok(());
+    }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
     let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
     if site.limits.max_body_bytes < length {
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
     }
     Ok(())
+}
+
+/// The token that is good for pushing to a batch alone.
+fn push_token<'p>(project: &'p Project, batch: &str) -> Option<&'p Secret> {
+    let batch = project.batches.iter().find(|found| found.name.as_str() == batch)?;
+    match &batch.source.kind {
+        SourceKind::Push(spec) => spec.token.as_ref(),
+        _ => None,
+    }
 }
 
 /// The failure behind an answer, also of one the router made by itself (a wrong method).

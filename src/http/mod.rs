@@ -11,6 +11,7 @@ mod guard;
 mod limits;
 mod pages;
 mod patient;
+mod push;
 mod routes;
 mod seats;
 mod server;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::Catalog,
+    compute::Compute,
     config::Project,
     domain::Timestamp,
     io::Store,
@@ -44,8 +46,10 @@ pub struct App {
     pub catalog: Catalog,
     /// Points and scores.
     pub history: History,
-    /// Model cards.
+    /// Model cards, and rows that are pushed.
     pub store: Store,
+    /// The way to the computing threads.
+    pub compute: Compute,
     /// The program's own metrics.
     pub metrics: Metrics,
     /// The configuration in use.
@@ -100,7 +104,9 @@ pub async fn serve_within(
     let hosts = guard::Hosts::new(address.ip());
     let pages = pages::Pages::new(assets::stamp());
     let pages = pages.map_err(|source| HttpError::Templates { source })?;
-    let site = site::Site::new(app, pages, hosts, limits.clone());
-    server::run(listener, routes::router(Arc::new(site)), limits, stop).await;
+    let (site, clerk) = site::Site::new(app, pages, hosts, limits.clone());
+    let serving = server::run(listener, routes::router(Arc::new(site)), limits, stop);
+    // The clerk ends once no request can bring anything any more.
+    tokio::join!(serving, clerk.work());
     Ok(())
 }

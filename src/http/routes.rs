@@ -1,4 +1,4 @@
-//! Every address and what answers it. All of them read.
+//! Every address and what answers it. What each needs is in `auth`.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use axum::{
     http::{StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 
-use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, site::Site};
+use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, push, site::Site};
 
 pub(super) fn router(site: Arc<Site>) -> Router {
     let api = Router::new()
@@ -21,6 +21,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/batches/{batch}/metrics", get(api::metrics))
         .route("/batches/{batch}/metrics/{metric}/points", get(api::points))
         .route("/batches/{batch}/metrics/{metric}/scores", get(api::scores))
+        .route("/batches/{batch}/points", post(push::points))
+        .route("/batches/{batch}/write", post(push::remote_write))
         .route("/alerts", get(api::alerts))
         .route("/alerts/{id}", get(api::alert))
         .route("/runs", get(api::runs))

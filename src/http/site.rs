@@ -18,6 +18,7 @@ use crate::{
         Timestamp,
     },
     io::{Key, StoreError, json},
+    push::{self, Clerk, Inbox},
     series::Range,
 };
 
@@ -33,6 +34,10 @@ pub(super) struct Site {
     pub(super) pages: Pages,
     pub(super) hosts: Hosts,
     pub(super) limits: Limits,
+    /// Where pushed rows go.
+    pub(super) inbox: Inbox,
+    /// KiB of all bodies that are being read or stored.
+    pub(super) bodies: Semaphore,
     reads: Semaphore,
 }
 
@@ -48,8 +53,13 @@ pub(super) struct Page {
 }
 
 impl Site {
-    pub(super) fn new(app: Arc<App>, pages: Pages, hosts: Hosts, limits: Limits) -> Self {
-        Self { app, pages, hosts, limits, reads: Semaphore::new(MAX_READS) }
+    /// With the clerk who stores what is pushed; he has to be at work.
+    pub(super) fn new(app: Arc<App>, pages: Pages, hosts: Hosts, limits: Limits) -> (Self, Clerk) {
+        let parts = (app.catalog.clone(), app.store.clone(), app.compute.clone());
+        let (inbox, clerk) = push::open(parts, app.clock);
+        let bodies = Semaphore::new(limits.all_body_bytes >> 10);
+        let reads = Semaphore::new(MAX_READS);
+        (Self { app, pages, hosts, limits, inbox, bodies, reads }, clerk)
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -110,6 +110,16 @@ pub fn raw_day(key: &Key) -> Option<&str> {
     key.as_str().split('/').nth(3)
 }
 
+/// Where everything lies that was pushed and waits to be ingested.
+pub const INBOX: &str = "data/inbox";
+
+/// Rows that were pushed to a batch: by when they came, and a number that tells objects of one
+/// instant apart.
+pub fn inbox_key(batch: &BatchName, at: Timestamp, n: u64) -> Key {
+    let stamp = ModelVersion::at(at);
+    Key::from_parts(format!("{INBOX}/{}/{stamp}-{n}.parquet", encode_name(batch.as_str())))
+}
+
 /// The folder of a batch's history of one kind.
 pub fn history_prefix(batch: &BatchName, kind: SegmentKind) -> String {
     format!("data/processed/{}/{kind}", encode_name(batch.as_str()))

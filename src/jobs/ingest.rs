@@ -4,12 +4,12 @@
 
 use crate::{
     catalog::{CatalogError, Connection, runs::Claim, source_memory, watermarks},
-    domain::{BatchName, BatchSpec, IngestReport, Remembered},
+    domain::{BatchName, BatchSpec, IngestReport, Remembered, SourceKind},
     sources::{self, Notes, ReadContext},
 };
 
 use super::{
-    AsOf, JobContext, JobError,
+    AsOf, JobContext, JobError, inbox,
     storing::{Storing, WATERMARK},
 };
 
@@ -39,8 +39,14 @@ pub(super) async fn ingest(
         notes: &notes,
     };
     let mut storing = Storing::new(ctx, claim, batch, as_of)?;
-    let (outlet, mut chunks) = sources::channel(&batch.source);
-    let read = async { Ok(sources::read(&batch.source, &reading, &ctx.compute, outlet).await?) };
+    let arrivals = inbox::waiting(ctx, batch, as_of).await?;
+    let (outlet, mut chunks) = sources::channel(&inbox::limits(&batch.source));
+    let read = async {
+        match &batch.source.kind {
+            SourceKind::Push(_) => inbox::read(ctx, &arrivals, outlet).await,
+            _ => Ok(sources::read(&batch.source, &reading, &ctx.compute, outlet).await?),
+        }
+    };
     let store = async {
         while let Some(frame) = chunks.next().await {
             storing.take(frame).await?;
@@ -50,7 +56,12 @@ pub(super) async fn ingest(
     // The first failure drops the other side, which ends it.
     let (after, ()) = tokio::try_join!(read, store)?;
     let memory = Memory { is_live: as_of.is_live, source, before, after };
+    let is_push = !arrivals.is_empty();
+    storing.arrivals = arrivals;
     let report = IngestReport { notes: notes.take(), ..storing.commit(memory).await? };
+    if is_push {
+        inbox::tidy(ctx, &batch.name).await;
+    }
     ctx.metrics.rows_ingested(&batch.name, report.rows_stored);
     for (reason, n_rows) in &report.rejected {
         ctx.metrics.rows_rejected(&batch.name, *reason, *n_rows);

@@ -11,6 +11,7 @@ mod deliver_tests;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod inbox;
 mod ingest;
 mod model_file;
 mod model_store;

@@ -6,16 +6,19 @@ use std::collections::BTreeMap;
 use polars::prelude::DataFrame;
 
 use crate::{
-    catalog::{metrics, metrics::MetricSeen, raw_parts, runs, runs::Claim, segments, watermarks},
+    catalog::{
+        inbox::Arrival, metrics, metrics::MetricSeen, raw_parts, runs, runs::Claim, segments,
+        watermarks,
+    },
     domain::{
-        BatchSpec, IngestReport, MetricName, RejectReason, Segment, SegmentKind, Series, Span,
-        Timestamp,
+        BatchSpec, IngestReport, MetricName, RejectReason, Segment, SegmentKind, Series,
+        SourceKind, Span, Timestamp,
     },
     io::{Key, StoreError, WriteMode, layout, layout::Part, parquet},
     sources::{Intake, IntakeRules},
 };
 
-use super::{AsOf, JobContext, JobError, ingest::Memory};
+use super::{AsOf, JobContext, JobError, inbox, ingest::Memory};
 
 /// The watermark that says how far a batch's source was read.
 pub(super) const WATERMARK: &str = "ingest";
@@ -37,6 +40,8 @@ pub(super) struct Storing<'a> {
     raw: Vec<Key>,
     seen: BTreeMap<MetricName, Seen>,
     n_stored: u64,
+    /// The objects of an inbox that the rows are from.
+    pub(super) arrivals: Vec<Arrival>,
     /// [`SEGMENT_ROWS`], fewer in tests.
     pub(super) segment_rows: usize,
 }
@@ -58,7 +63,11 @@ impl<'a> Storing<'a> {
         as_of: AsOf,
     ) -> Result<Self, JobError> {
         let mut rules = IntakeRules::of(batch, as_of.now);
-        rules.newest = rules.newest.min(as_of.until - Span::from_micros(1));
+        rules.newest = match batch.source.kind {
+            // It was not too far ahead when it was acknowledged, and comes once.
+            SourceKind::Push(_) => Timestamp::MAX,
+            _ => rules.newest.min(as_of.until - Span::from_micros(1)),
+        };
         Ok(Self {
             ctx,
             claim,
@@ -70,6 +79,7 @@ impl<'a> Storing<'a> {
             raw: Vec::new(),
             seen: BTreeMap::new(),
             n_stored: 0,
+            arrivals: Vec::new(),
             segment_rows: SEGMENT_ROWS,
         })
     }
@@ -91,7 +101,7 @@ impl<'a> Storing<'a> {
         let is_final = !report.rejected.contains_key(&RejectReason::Incomplete)
             && !report.rejected.contains_key(&RejectReason::Future);
         let memory = memory.news().filter(|_| is_final);
-        if self.segments.is_empty() && memory.is_none() {
+        if self.segments.is_empty() && memory.is_none() && self.arrivals.is_empty() {
             return Ok(report);
         }
         let batch = &self.batch.name;
@@ -103,6 +113,7 @@ impl<'a> Storing<'a> {
         for key in &self.raw {
             raw_parts::insert(&mut tx, key.as_str()).await?;
         }
+        inbox::mark(self.ctx, &mut tx, &self.arrivals).await?;
         metrics::touch(&mut tx, batch, &summary(&self.seen), (self.ctx.clock)()).await?;
         // One metric stamped ahead must not make later reads pass over the others' rows.
         let newest = self.seen.values().map(|seen| seen.newest.min(self.as_of.now)).max();

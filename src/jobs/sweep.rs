@@ -5,12 +5,12 @@
 use std::collections::HashSet;
 
 use crate::{
-    catalog::{models, raw_parts, runs, segments},
+    catalog::{inbox as pushed, models, raw_parts, runs, segments},
     domain::{BatchName, SegmentKind, Span},
     io::{Key, layout},
 };
 
-use super::{JobContext, JobError};
+use super::{JobContext, JobError, inbox};
 
 /// For what is written outside of runs: far longer than it takes from an object to its commit.
 const GRACE: Span = Span::hours(2);
@@ -40,7 +40,8 @@ pub async fn sweep(ctx: &JobContext) -> Result<Swept, JobError> {
         tx.commit().await?;
         swept.replaced += 1;
     }
-    for prefix in ["data/processed", "data/raw", "models"] {
+    inbox::remove_spent(ctx).await?;
+    for prefix in ["data/processed", "data/raw", layout::INBOX, "models"] {
         swept.orphans += sweep_orphans(ctx, prefix).await?;
     }
     Ok(swept)
@@ -58,6 +59,7 @@ async fn sweep_orphans(ctx: &JobContext, prefix: &str) -> Result<u64, JobError> 
     let mut referenced: HashSet<String> = segments.into_iter().collect();
     referenced.extend(models::known_keys(&mut reader).await?);
     referenced.extend(raw_parts::known_keys(&mut reader).await?);
+    referenced.extend(pushed::known_keys(&mut reader).await?);
     drop(reader);
     let old = (ctx.clock)() - GRACE;
     let mut n_removed = 0;

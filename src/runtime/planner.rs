@@ -12,11 +12,14 @@ use chrono_tz::Tz;
 use super::schedule::{Slots, due_slots, next_after};
 use crate::{
     catalog::{
-        Catalog, CatalogError, Tx, pauses, runs,
+        Catalog, CatalogError, Tx, inbox, pauses, runs,
         runs::{NewRun, RunCause},
     },
-    domain::{BatchName, BatchSpec, JobKind, Span, Timestamp, Trigger},
+    domain::{BatchName, BatchSpec, JobKind, SourceKind, Span, Timestamp, Trigger},
 };
+
+/// Rows that are pushed without end are ingested so often.
+const PUSH_SPACING: Span = Span::secs(10);
 
 /// Follows the schedules of all batches.
 #[derive(Debug)]
@@ -78,6 +81,7 @@ impl Planner {
             planned.n_runs += self.adopt(batches, now).await?;
         }
         self.seen = Some((Arc::clone(batches), now));
+        planned.n_runs += self.ingest_pushed(batches, now).await?;
         let due: Vec<_> = batches
             .iter()
             .filter(|batch| self.follows(batch))
@@ -109,6 +113,31 @@ impl Planner {
 
     fn follows(&self, batch: &BatchSpec) -> bool {
         batch.enabled && !self.paused.contains(&batch.name)
+    }
+
+    /// Makes an ingest for each batch whose inbox has rows, beside its schedule.
+    async fn ingest_pushed(
+        &self,
+        batches: &[BatchSpec],
+        now: Timestamp,
+    ) -> Result<usize, CatalogError> {
+        let is_followed = |batch: &&BatchSpec| {
+            let is_off = batch.schedule.triggers.get(&JobKind::Ingest) == Some(&Trigger::Never);
+            matches!(batch.source.kind, SourceKind::Push(_)) && self.follows(batch) && !is_off
+        };
+        let followed: Vec<&BatchSpec> = batches.iter().filter(is_followed).collect();
+        if followed.is_empty() {
+            return Ok(0);
+        }
+        let due = inbox::due(&mut *self.catalog.reader().await?, now, PUSH_SPACING).await?;
+        let mut n_runs = 0;
+        for batch in followed.into_iter().filter(|batch| due.contains(&batch.name)) {
+            let new = new_run(batch, JobKind::Ingest, now.floor(Span::secs(1)), RunCause::Schedule);
+            let mut tx = self.catalog.begin().await?;
+            n_runs += usize::from(runs::materialise(&mut tx, &new, now).await?.is_some());
+            tx.commit().await?;
+        }
+        Ok(n_runs)
     }
 
     /// The earliest slot ahead.

@@ -76,7 +76,7 @@ pub(super) fn text_at_hand(bytes: &[u8], is_end: bool) -> Result<&str, usize> {
     }
 }
 
-fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+pub(super) fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
     let mut csv = Csv::new(bytes, place, None);
     let mut frames = csv_frames(&mut csv, max_rows)?;
     if frames.windows(2).any(|pair| pair[0].dtypes() != pair[1].dtypes()) {
@@ -118,7 +118,11 @@ pub(super) fn json_array(
     table.finish(read.map_err(|e| decode(place, &e.to_string())), place)
 }
 
-fn json_lines(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+pub(super) fn json_lines(
+    text: &str,
+    place: &str,
+    max_rows: usize,
+) -> Result<DataFrame, SourceError> {
     let columns = Columns::new([], max_rows);
     json_lines_after(0, text, columns, place)
 }

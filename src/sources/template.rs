@@ -43,17 +43,38 @@ pub(super) fn render(
     })
 }
 
-/// Renders a series' name from its labels, each of them a variable.
-pub(super) fn render_name(
-    template: &str,
-    labels: &BTreeMap<String, String>,
-) -> Result<String, SourceError> {
-    render_with(template, Value::from(labels.clone())).map_err(|(line, message)| {
-        SourceError::Template { origin: "the name of a series".into(), line, message }
-    })
+/// A template of series' names, each label a variable; compiled once for many series.
+pub(super) struct NameTemplate<'t>(Environment<'t>);
+
+impl<'t> NameTemplate<'t> {
+    pub(super) fn new(template: &'t str) -> Result<Self, SourceError> {
+        compiled(template).map(Self).map_err(name_error)
+    }
+
+    /// The name of the series with these labels.
+    pub(super) fn render(&self, labels: &[(&str, &str)]) -> Result<String, SourceError> {
+        let variables: BTreeMap<&str, Value> =
+            labels.iter().map(|(label, value)| (*label, Value::from(*value))).collect();
+        let variables = Value::from(variables);
+        render_compiled(&self.0, variables).map_err(name_error)
+    }
 }
 
-fn render_with(template: &str, variables: Value) -> Result<String, (Option<usize>, String)> {
+fn name_error((line, message): Fault) -> SourceError {
+    SourceError::Template { origin: "the name of a series".into(), line, message }
+}
+
+/// What is wrong with a template, and in which line.
+type Fault = (Option<usize>, String);
+
+/// The one template of an environment.
+const ONLY: &str = "template";
+
+fn render_with(template: &str, variables: Value) -> Result<String, Fault> {
+    render_compiled(&compiled(template)?, variables)
+}
+
+fn compiled(template: &str) -> Result<Environment<'_>, Fault> {
     if MAX_BYTES < template.len() {
         return Err((None, format!("the template has more than {MAX_BYTES} bytes")));
     }
@@ -67,9 +88,14 @@ fn render_with(template: &str, variables: Value) -> Result<String, (Option<usize
     for filter in ["indent", "batch", "slice"] {
         environment.remove_filter(filter);
     }
+    environment.add_template(ONLY, template).map_err(|e| (e.line(), words(&e)))?;
+    Ok(environment)
+}
+
+fn render_compiled(environment: &Environment<'_>, variables: Value) -> Result<String, Fault> {
     let mut output = Limited(Vec::new());
     let rendered = environment
-        .template_from_str(template)
+        .get_template(ONLY)
         .and_then(|template| template.render_captured_to(variables, &mut output).map(|_| ()));
     rendered.map_err(|e| (e.line(), words(&e)))?;
     String::from_utf8(output.0).map_err(|_| (None, "the output is not text".into()))

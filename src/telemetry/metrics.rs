@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
+use super::push::PushMetrics;
 use crate::domain::{
     AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };
@@ -98,6 +99,8 @@ pub struct Metrics {
     config_reload: IntGauge,
     fenced: IntCounter,
     http_requests: IntCounterVec,
+    /// Of pushed rows.
+    pub push: PushMetrics,
 }
 
 impl Metrics {
@@ -137,6 +140,7 @@ impl Metrics {
             config_reload: own.level("config_last_reload_successful", RELOAD)?,
             fenced: own.counter("fenced_commits_total", FENCED)?,
             http_requests: own.counters("http_requests_total", REQUESTS, &["route", "status"])?,
+            push: PushMetrics::register(&own)?,
             registry: own.0,
         })
     }
@@ -267,7 +271,7 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 /// The registry under construction; every name gets the program's prefix here.
-struct Own(Registry);
+pub(super) struct Own(Registry);
 
 impl Own {
     fn keep<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
@@ -279,7 +283,7 @@ impl Own {
         self.keep(IntCounter::new(full(name), help)?)
     }
 
-    fn counters(
+    pub(super) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -290,6 +294,15 @@ impl Own {
 
     fn level(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.keep(IntGauge::new(full(name), help)?)
+    }
+
+    pub(super) fn levels(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntGaugeVec> {
+        self.keep(IntGaugeVec::new(Opts::new(full(name), help), labels)?)
     }
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {

@@ -2,8 +2,10 @@
 
 mod logging;
 mod metrics;
+mod push;
 mod readiness;
 
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
+pub use push::PushMetrics;
 pub use readiness::Readiness;

@@ -38,8 +38,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("chart", PURE),
     ("notify", &["domain", "net"]),
     ("jobs", JOBS),
+    ("push", &["domain", "telemetry", "compute", "io", "catalog", "sources"]),
     ("runtime", &["domain", "telemetry", "compute", "io", "catalog"]),
-    ("http", &["domain", "chart", "config", "telemetry", "io", "series", "catalog"]),
+    (
+        "http",
+        &["domain", "chart", "config", "telemetry", "compute", "io", "series", "catalog", "push"],
+    ),
     (
         "cli",
         &[
@@ -59,6 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "chart",
             "notify",
             "jobs",
+            "push",
             "runtime",
             "http",
         ],
@@ -71,6 +76,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object_store::", &["io/"]),
     ("axum::", &["http/"]),
     ("hyper::", &["http/"]),
+    ("prost::", &["push/"]),
     ("rayon::", &["compute.rs", "jobs/"]),
     ("reqwest::", &["net/", "notify/webhook", "sources/web/", "sources/file/fetch.rs"]),
     ("toml::", &["config/"]),
@@ -87,6 +93,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "sources/",
             "notify/",
             "jobs/",
+            "push/",
             "runtime/",
             "http/",
             "cli/",

@@ -46,6 +46,9 @@ mod demo;
 /// The daemon from outside.
 mod serve;
 
+/// Rows that are sent to the daemon.
+mod push;
+
 /// Foreground runs that are interrupted, and storage that keeps nothing.
 mod foreground;
 

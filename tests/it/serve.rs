@@ -1,14 +1,9 @@
 //! The daemon from outside: it starts, refuses a second one, ends on SIGTERM, and goes on after
 //! kill -9. The tests wait for its log lines, never for time to pass.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    process::{Child, ChildStderr, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::support::{Csv, Project};
+use crate::support::{Csv, Daemon, Project};
 
 const BATCH: &str = r#"
 [source]
@@ -21,67 +16,6 @@ train = "never"
 score = "never"
 alert = "never"
 "#;
-
-/// A running daemon; ended with the test.
-struct Daemon {
-    child: Child,
-    log: BufReader<ChildStderr>,
-    /// `127.0.0.1:port`.
-    address: String,
-}
-
-impl Daemon {
-    fn start(project: &Project) -> Self {
-        let mut command = project.command(&["serve", "--port", "0"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let line = wait_for(&mut log, "listening on http://");
-        let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
-        Self { child, log, address: address.to_owned() }
-    }
-
-    fn wait_for(&mut self, text: &str) -> String {
-        wait_for(&mut self.log, text)
-    }
-
-    /// The answer to a GET, head and body.
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let address = &self.address;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Fails only where it has ended already.
-        self.child.kill().unwrap_or_default();
-        self.child.wait().unwrap();
-    }
-}
-
-fn wait_for(log: &mut impl BufRead, text: &str) -> String {
-    let mut seen = String::new();
-    loop {
-        let mut line = String::new();
-        let n_bytes = log.read_line(&mut line).unwrap();
-        assert_ne!(n_bytes, 0, "the daemon ended before it said `{text}`:\n{seen}");
-        if line.contains(text) {
-            return line;
-        }
-        seen.push_str(&line);
-    }
-}
 
 fn project() -> Project {
     let project = Project::empty();

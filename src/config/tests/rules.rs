@@ -87,7 +87,7 @@ fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\n",
         &[
-            "a.toml:1:2: `source.kind` is missing (write one of sql, file, http, prometheus, command)",
+            "a.toml:1:2: `source.kind` is missing (write one of sql, file, http, prometheus, command, push)",
         ],
     );
     check_batch(
@@ -97,9 +97,9 @@ fn sources_are_checked_by_their_kind() {
         ],
     );
     check_batch(
-        "[source]\nkind = \"push\"\nurl = \"http://x\"\n",
+        "[source]\nkind = \"adbc\"\nurl = \"http://x\"\n",
         &[
-            "a.toml:2:8: `push` is not one of sql, file, http, prometheus, command (not available in this version)",
+            "a.toml:2:8: `adbc` is not one of sql, file, http, prometheus, command, push (not available in this version)",
         ],
     );
     check_batch(

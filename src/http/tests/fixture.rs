@@ -7,7 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use tower::ServiceExt;
 
 use crate::{
@@ -53,6 +53,7 @@ pub(super) struct Fixture {
     router: Router,
     ready: watch::Sender<Readiness>,
     _project: watch::Sender<Arc<Project>>,
+    _tasks: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -90,15 +91,27 @@ impl Fixture {
         let history = History::new(store.clone(), Compute::new(1).unwrap(), Compression::Off);
         let catalog = Catalog::open(&dir.path().join("catalog.db")).await.unwrap();
         fill(&catalog, &history, &store).await;
+        let compute = Compute::new(1).unwrap();
         let (give_project, project) = watch::channel(Arc::new(project));
         let (ready, is_ready) = watch::channel(Readiness::ready());
         let metrics = Metrics::new().unwrap();
-        let app = App { catalog, history, store, metrics, project, ready: is_ready, clock: noon };
+        let app = App {
+            catalog,
+            history,
+            store,
+            compute,
+            metrics,
+            project,
+            ready: is_ready,
+            clock: noon,
+        };
         let pages = Pages::new(assets::stamp()).unwrap();
         let hosts = Hosts::new("127.0.0.1".parse().unwrap());
-        let site = Site::new(Arc::new(app), pages, hosts, Limits::default());
+        let (site, clerk) = Site::new(Arc::new(app), pages, hosts, Limits::default());
         let router = routes::router(Arc::new(site));
-        Self { router, ready, _project: give_project, _dir: dir }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(clerk.work());
+        Self { router, ready, _project: give_project, _tasks: tasks, _dir: dir }
     }
 
     pub(super) fn set_ready(&self, readiness: Readiness) {

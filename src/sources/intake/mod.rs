@@ -23,7 +23,9 @@ pub(super) use times::plain_time;
 
 use self::{names::Entry, rejects::Rejects, shape::Shape, times::UNREADABLE, values::Values};
 use super::{SourceError, error::printable};
-use crate::domain::{BatchSpec, IngestReport, MetricName, RejectReason, Series, Span, Timestamp};
+use crate::domain::{
+    BatchSpec, IngestReport, MetricName, RejectReason, Series, SourceKind, Span, Timestamp,
+};
 
 /// How far ahead of `now` an observation may lie: clocks differ, and so do ideas of local time.
 const MAX_AHEAD: Span = Span::days(1);
@@ -46,7 +48,10 @@ pub struct IntakeRules {
 impl IntakeRules {
     /// The rules of a batch for one read of the present.
     pub fn of(batch: &BatchSpec, now: Timestamp) -> Self {
-        let bucket = batch.features.resample.filter(|_| batch.source.drop_incomplete);
+        // A pushed row comes once: left out now, it would never come again.
+        let comes_again = !matches!(batch.source.kind, SourceKind::Push(_));
+        let may_drop = batch.source.drop_incomplete && comes_again;
+        let bucket = batch.features.resample.filter(|_| may_drop);
         Self {
             now,
             newest: now + MAX_AHEAD,

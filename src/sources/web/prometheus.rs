@@ -18,7 +18,8 @@ use crate::{
         ReadContext, SourceError,
         columns::{Cell, Columns},
         error::{printable, scrub},
-        rows, template,
+        rows,
+        series_names::SeriesNames,
     },
 };
 
@@ -53,8 +54,11 @@ pub(in crate::sources) async fn read(
             Some(error) => return Err(error),
             None => server.success(answer)?,
         };
-        let (template, batch) = (spec.name.clone(), ctx.batch.name.to_string());
-        let read = move || add(&mut table, &answer, template.as_deref(), &batch).map(|()| table);
+        let (template, batch) = (spec.name.clone(), ctx.batch.name.clone());
+        let read = move || {
+            let names = SeriesNames::new(template.as_deref(), &batch)?;
+            add(&mut table, &answer, &names).map(|()| table)
+        };
         table = compute.run(read).await??;
     }
     table.columns.finish(PLACE)
@@ -150,12 +154,7 @@ struct Table {
     names: HashMap<String, BTreeMap<String, String>>,
 }
 
-fn add(
-    table: &mut Table,
-    answer: &Answer,
-    template: Option<&str>,
-    batch: &str,
-) -> Result<(), SourceError> {
+fn add(table: &mut Table, answer: &Answer, names: &SeriesNames<'_>) -> Result<(), SourceError> {
     let text = rows::text(&answer.body, PLACE)?;
     let wrong = |message: &str| rows::decode(PLACE, message);
     let reply: Reply<'_> = serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
@@ -167,10 +166,9 @@ fn add(
         return Err(wrong(&format!("its result is a {}, not a matrix", matrix.kind)));
     }
     for found in matrix.result {
-        let name = match template {
-            Some(template) => template::render_name(template, &found.labels)?,
-            None => written(&found.labels, batch),
-        };
+        let labels: Vec<(&str, &str)> =
+            found.labels.iter().map(|(label, value)| (label.as_str(), value.as_str())).collect();
+        let name = names.of(&labels)?;
         let known = table.names.entry(name.clone()).or_insert_with(|| found.labels.clone());
         if *known != found.labels {
             return Err(SourceError::SameName { name: printable(&name) });
@@ -186,19 +184,4 @@ fn add(
         }
     }
     Ok(())
-}
-
-/// A series as Prometheus prints it: `up{instance="a",job="b"}`. Without labels, as an aggregate
-/// over everything is, it is called like its batch.
-fn written(labels: &BTreeMap<String, String>, batch: &str) -> String {
-    let name = labels.get("__name__").map(String::as_str).unwrap_or_default();
-    let pairs: Vec<String> = (labels.iter())
-        .filter(|(label, _)| *label != "__name__")
-        .map(|(label, value)| format!("{label}={value:?}"))
-        .collect();
-    match (name, pairs.is_empty()) {
-        ("", true) => batch.to_owned(),
-        (name, true) => name.to_owned(),
-        (name, false) => format!("{name}{{{}}}", pairs.join(",")),
-    }
 }

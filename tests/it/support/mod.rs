@@ -2,6 +2,7 @@
 
 mod contents;
 mod csv;
+mod daemon;
 mod receiver;
 
 use std::{
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) use contents::Contents;
 pub(crate) use csv::{Csv, END, hours_before_end, random, usual};
+pub(crate) use daemon::{Daemon, ask};
 pub(crate) use receiver::Receiver;
 
 /// Jobs that run only when asked to.
