@@ -29,17 +29,38 @@ pub(super) struct Seen {
 
 /// Neighbouring rows: the lowest, the highest, the most unusual.
 #[derive(Debug, Clone, Copy)]
-struct Group([Seen; 3]);
+struct Group {
+    first: Timestamp,
+    last: Timestamp,
+    rows: [Seen; 3],
+}
 
 impl Group {
+    fn of(seen: Seen) -> Self {
+        Self { first: seen.at, last: seen.at, rows: [seen; 3] }
+    }
+
     fn joined(self, other: Self) -> Self {
-        let [low, high, top] = self.0;
-        let [other_low, other_high, other_top] = other.0;
-        Self([
+        let [low, high, top] = self.rows;
+        let [other_low, other_high, other_top] = other.rows;
+        let rows = [
             if other_low.value < low.value { other_low } else { low },
             if high.value < other_high.value { other_high } else { high },
             if top.score < other_top.score { other_top } else { top },
-        ])
+        ];
+        Self { first: self.first.min(other.first), last: self.last.max(other.last), rows }
+    }
+
+    /// Its lowest and highest value in their order, at even distances: at their own times a chart
+    /// would see gaps between them.
+    fn values(&self) -> Vec<(Timestamp, f64)> {
+        let [low, high, _] = self.rows;
+        let [one, other] = if low.at <= high.at { [low, high] } else { [high, low] };
+        if self.first == self.last {
+            return vec![(self.first, one.value)];
+        }
+        let half = Span::from_micros((self.last - self.first).micros() / 2);
+        vec![(self.first, one.value), (self.first + half, other.value)]
     }
 }
 
@@ -68,7 +89,7 @@ impl Sketch {
                 self.alerts.pop_front();
             }
         }
-        let group = Group([seen; 3]);
+        let group = Group::of(seen);
         match self.groups.last_mut().filter(|_| self.n_in_last < 1 << self.doublings) {
             Some(last) => *last = last.joined(group),
             None => {
@@ -86,27 +107,28 @@ impl Sketch {
 
     /// The chart as an SVG document.
     pub(super) fn document(&self, title: &str) -> anyhow::Result<String> {
-        let mut rows: Vec<Seen> = self.groups.iter().flat_map(|group| group.0).collect();
-        rows.sort_by_key(|row| row.at);
-        rows.dedup_by_key(|row| row.at);
-        let values: Vec<(Timestamp, f64)> = rows.iter().map(|row| (row.at, row.value)).collect();
+        let mut groups = self.groups.clone();
+        groups.sort_by_key(|group| group.first);
+        groups.dedup_by_key(|group| group.first);
+        let values: Vec<(Timestamp, f64)> = groups.iter().flat_map(Group::values).collect();
         let metric = MetricName::parse("value")?;
-        let score = |row: &Seen| {
+        let score = |group: &Group| {
+            let row = group.rows[2];
             Some(ScorePoint {
                 metric: metric.clone(),
-                at: row.at,
+                at: group.first,
                 value: row.value,
                 score: row.score?,
                 band: row.band,
                 // The walk's models have no names.
-                model: ModelVersion::at(row.at),
+                model: ModelVersion::at(group.first),
             })
         };
-        let scores: Vec<ScorePoint> = rows.iter().filter_map(score).collect();
+        let scores: Vec<ScorePoint> = groups.iter().filter_map(score).collect();
         let mut marks: Vec<Mark> = self.alerts.iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
         let from = values.first().map_or(Timestamp::MIN, |first| first.0);
-        let to = values.last().map_or(from, |last| last.0) + Span::secs(1);
+        let to = groups.iter().map(|group| group.last).max().unwrap_or(from) + Span::secs(1);
         let plot = Plot {
             window: Window { from, to },
             tz: Tz::UTC,
@@ -165,12 +187,14 @@ mod tests {
             sketch.add(seen(n, value, score), 0.8);
         }
         assert!(sketch.groups.len() < 2 * GROUPS, "{}", sketch.groups.len());
-        let all = || sketch.groups.iter().flat_map(|group| group.0);
+        let all = || sketch.groups.iter().flat_map(|group| group.rows);
         assert!(all().any(|row| row.value == 1e6) && all().any(|row| row.score == Some(0.99)));
         let svg = sketch.document("a <b>").unwrap();
         assert!(svg.starts_with("<svg xmlns=") && svg.contains("a &lt;b&gt;"), "{}", &svg[..200]);
         assert!(svg.contains("300,000 rows") && svg.contains("class=\"mark critical\""));
         assert!(!svg.contains("NaN") && !svg.contains("href"));
+        let line = svg.split(r#"class="value" d=""#).nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(line.matches('M').count(), 1, "thinning tears no line apart");
     }
 
     #[test]
