@@ -72,9 +72,11 @@ impl Outlet {
         Ok(())
     }
 
-    /// Whether nobody takes frames any more: a long search for the next one may end.
-    pub fn is_stopped(&self) -> bool {
-        self.chunks.is_closed()
+    /// Tells, when asked, whether nobody takes frames any more: a long search for the next one may
+    /// end.
+    pub fn watch(&self) -> impl Fn() -> bool + Send + 'static {
+        let chunks = self.chunks.downgrade();
+        move || chunks.upgrade().is_none_or(|chunks| chunks.is_closed())
     }
 
     fn count(&mut self, frame: &DataFrame) -> Result<(), SourceError> {
@@ -167,7 +169,7 @@ mod tests {
     async fn nobody_there_ends_the_source() {
         let (mut outlet, chunks) = way(9, u64::MAX);
         drop(chunks);
-        assert!(outlet.is_stopped());
+        assert!(outlet.watch()());
         assert!(matches!(outlet.send(frame(1)).await, Err(SourceError::Stopped)));
     }
 }

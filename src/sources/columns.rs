@@ -9,7 +9,7 @@ use polars::prelude::{
     PrimitiveChunkedBuilder, Series, StringChunkedBuilder,
 };
 
-use super::SourceError;
+use super::{SourceError, chunks::CHUNK_ROWS};
 
 /// One cell as a source gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,13 +62,21 @@ struct Building {
 pub(super) struct Columns {
     columns: Vec<Building>,
     n_rows: usize,
+    /// Bytes of the texts.
+    n_bytes: usize,
+    /// Rows that are gone already.
+    n_drained: usize,
     max_rows: usize,
 }
+
+/// Bytes of texts that are worth a frame, however few rows they are in.
+const CHUNK_BYTES: usize = 8 << 20;
 
 impl Columns {
     /// No rows yet. A name that came before gets a number, so that no column hides another.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>, max_rows: usize) -> Self {
-        let mut columns = Self { columns: Vec::new(), n_rows: 0, max_rows };
+        let mut columns =
+            Self { columns: Vec::new(), n_rows: 0, n_bytes: 0, n_drained: 0, max_rows };
         for name in names {
             columns.add(name);
         }
@@ -99,7 +107,7 @@ impl Columns {
     /// # Errors
     /// [`SourceError::TooManyRows`] when the limit is reached.
     pub(super) const fn open_row(&mut self) -> Result<(), SourceError> {
-        if self.max_rows <= self.n_rows {
+        if self.max_rows <= self.n_drained + self.n_rows {
             return Err(SourceError::TooManyRows { max_rows: self.max_rows });
         }
         self.n_rows += 1;
@@ -111,6 +119,9 @@ impl Columns {
         if let Some(column) = self.columns.get_mut(place)
             && column.n_cells < self.n_rows
         {
+            if let Cell::Text(text) = cell {
+                self.n_bytes += text.len();
+            }
             column.cells.push(cell);
             column.n_cells += 1;
         }
@@ -123,18 +134,48 @@ impl Columns {
         }
     }
 
-    /// The frame of all closed rows.
+    /// Whether the closed rows are worth a frame.
+    pub(super) const fn is_full(&self) -> bool {
+        CHUNK_ROWS <= self.n_rows || CHUNK_BYTES <= self.n_bytes
+    }
+
+    /// The frame of all closed rows, which are gone then. The columns stay, and keep their types.
     ///
     /// # Errors
     /// [`SourceError::Decode`] when the columns do not fit together.
-    pub(super) fn finish(self, place: &str) -> Result<DataFrame, SourceError> {
+    pub(super) fn drain(&mut self, place: &str) -> Result<DataFrame, SourceError> {
         let columns: Vec<Column> = self
             .columns
-            .into_iter()
-            .map(|column| column.cells.finish().with_name(column.name).into_column())
+            .iter_mut()
+            .map(|column| {
+                column.n_cells = 0;
+                let cells = column.cells.drain();
+                cells.with_name(column.name.clone()).into_column()
+            })
             .collect();
-        DataFrame::new(self.n_rows, columns)
+        let n_rows = std::mem::take(&mut self.n_rows);
+        (self.n_bytes, self.n_drained) = (0, self.n_drained + n_rows);
+        DataFrame::new(n_rows, columns)
             .map_err(|e| SourceError::Decode { place: place.to_owned(), message: e.to_string() })
+    }
+
+    /// The frame of all closed rows.
+    ///
+    /// # Errors
+    /// As [`Self::drain`].
+    pub(super) fn finish(mut self, place: &str) -> Result<DataFrame, SourceError> {
+        self.drain(place)
+    }
+
+    /// The last frame, if there are rows left, or there never was one: then it tells the columns.
+    ///
+    /// # Errors
+    /// As [`Self::drain`].
+    pub(super) fn last(mut self, place: &str) -> Result<Option<DataFrame>, SourceError> {
+        if self.n_rows == 0 && 0 < self.n_drained {
+            return Ok(None);
+        }
+        self.drain(place).map(Some)
     }
 }
 
@@ -184,8 +225,15 @@ impl Cells {
         *self = wider;
     }
 
-    fn finish(self) -> Series {
-        match self {
+    /// All cells, which are gone then; the type stays.
+    fn drain(&mut self) -> Series {
+        let empty = match self {
+            Self::Nulls(_) => Self::Nulls(0),
+            Self::Ints(_) => Self::Ints(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+            Self::Floats(_) => Self::Floats(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+            Self::Texts(_) => Self::Texts(StringChunkedBuilder::new(PlSmallStr::EMPTY, 0)),
+        };
+        match std::mem::replace(self, empty) {
             Self::Nulls(n) => Series::new_null(PlSmallStr::EMPTY, n),
             Self::Ints(builder) => builder.finish().into_series(),
             Self::Floats(builder) => builder.finish().into_series(),

@@ -86,10 +86,10 @@ pub async fn read(
     spec: &SourceSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-    mut out: Outlet,
+    out: Outlet,
 ) -> Result<Remembered, SourceError> {
     // The largest of the kinds' states is large; nobody should carry it about.
-    let reading = Box::pin(read_untimed(spec, ctx, compute, &mut out));
+    let reading = Box::pin(read_untimed(spec, ctx, compute, out));
     let late = |_| SourceError::Timeout { kind: spec.kind.as_str(), limit: spec.timeout };
     tokio::time::timeout(spec.timeout.to_std(), reading).await.map_err(late)?
 }
@@ -98,13 +98,13 @@ async fn read_untimed(
     spec: &SourceSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-    out: &mut Outlet,
+    mut out: Outlet,
 ) -> Result<Remembered, SourceError> {
     match &spec.kind {
         SourceKind::Sql { url, query, query_origin, params } => {
             let query = template::render(query, query_origin, params, spec, ctx)?;
             let query = sql::Query { text: query, origin: query_origin };
-            out.send(sql::read(url, query, spec).await?).await?;
+            sql::read(url, query, spec.timeout, compute, out).await?;
         }
         SourceKind::File(files) => {
             return Box::pin(file::read(files, spec, ctx, compute, out)).await;

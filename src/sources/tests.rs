@@ -125,16 +125,19 @@ pub(super) async fn read_all(
     ctx: &ReadContext<'_>,
     compute: &Compute,
 ) -> Result<(DataFrame, Remembered), SourceError> {
-    let (outlet, mut chunks) = channel(spec);
-    let gather = async {
-        let mut frames = Vec::new();
-        while let Some(frame) = chunks.next().await {
-            frames.push(frame);
-        }
-        Ok(frames)
-    };
-    let (remembered, frames) = tokio::try_join!(read(spec, ctx, compute, outlet), gather)?;
+    let (outlet, chunks) = channel(spec);
+    let read = read(spec, ctx, compute, outlet);
+    let (remembered, frames) = tokio::try_join!(read, gather(chunks))?;
     Ok((stack::stack(frames).unwrap(), remembered))
+}
+
+/// All frames until the source ends.
+pub(super) async fn gather(mut chunks: Chunks) -> Result<Vec<DataFrame>, SourceError> {
+    let mut frames = Vec::new();
+    while let Some(frame) = chunks.next().await {
+        frames.push(frame);
+    }
+    Ok(frames)
 }
 
 async fn read_now(batch: &BatchSpec) -> Result<DataFrame, SourceError> {

@@ -72,6 +72,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// A crate or path, and the only files (by the start of their path below `src`) that may name it.
 const OWNERS: &[(&str, &[&str])] = &[
+    ("rusqlite::", &["sources/sql"]),
     ("sqlx::", &["catalog/", "sources/sql", "cli/demo/database.rs", "sources/conformance.rs"]),
     ("object_store::", &["io/"]),
     ("axum::", &["http/"]),

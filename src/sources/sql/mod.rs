@@ -11,15 +11,17 @@ mod tests;
 use std::time::Duration;
 
 use futures::{FutureExt, Stream, StreamExt};
-use polars::prelude::DataFrame;
-use sqlx::{Column, Row, error::DatabaseError};
+use sqlx::{Row, error::DatabaseError};
 
 use super::{
-    SourceError,
+    Outlet, SourceError,
     columns::{Cell, Columns},
-    error::scrub,
+    error::{Position, scrub},
 };
-use crate::domain::{Secret, SourceSpec};
+use crate::{
+    compute::Compute,
+    domain::{Secret, Span},
+};
 
 /// A rendered query.
 #[derive(Debug, Clone)]
@@ -30,19 +32,19 @@ pub(super) struct Query<'a> {
     pub(super) origin: &'a str,
 }
 
-/// Runs a query and gives its rows as a frame.
+/// Runs a query and sends its rows.
 pub(super) async fn read(
     url: &Secret,
     query: Query<'_>,
-    spec: &SourceSpec,
-) -> Result<DataFrame, SourceError> {
+    limit: Span,
+    compute: &Compute,
+    mut out: Outlet,
+) -> Result<(), SourceError> {
     let scheme = url.reveal().split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        Some("sqlite") => sqlite::read(url, &query, spec.max_rows).await,
-        Some("postgres" | "postgresql") => {
-            postgres::read(url, &query, spec.max_rows, spec.timeout).await
-        }
-        Some("mysql" | "mariadb") => mysql::read(url, &query, spec.max_rows, spec.timeout).await,
+        Some("sqlite") => sqlite::read(url, query, compute, out).await,
+        Some("postgres" | "postgresql") => postgres::read(url, &query, limit, &mut out).await,
+        Some("mysql" | "mariadb") => mysql::read(url, &query, limit, &mut out).await,
         Some(_) | None => Err(SourceError::UnknownDatabase),
     }
 }
@@ -53,27 +55,38 @@ trait Cells: Row {
     fn each(&self, take: impl FnMut(usize, Cell<'_>)) -> Result<(), sqlx::Error>;
 }
 
-/// Collects streamed rows column by column; `None` when there are none.
-async fn gather<R: Cells>(
+/// Sends rows on as they come, in the columns that the statement was prepared to give.
+async fn pour<R: Cells>(
     mut rows: impl Stream<Item = Result<R, sqlx::Error>> + Unpin,
-    max_rows: usize,
-    refused: impl Fn(sqlx::Error) -> SourceError,
-) -> Result<Option<Columns>, SourceError> {
-    let mut columns: Option<Columns> = None;
+    names: impl Iterator<Item = &str>,
+    query: &Query<'_>,
+    (out, refused): (&mut Outlet, impl Fn(sqlx::Error) -> SourceError),
+) -> Result<(), SourceError> {
+    let mut columns = Columns::new(names, out.rows_left());
     while let Some(row) = next(&mut rows).await.transpose().map_err(&refused)? {
-        let columns = columns
-            .get_or_insert_with(|| Columns::new(row.columns().iter().map(Column::name), max_rows));
         columns.open_row()?;
         row.each(|place, cell| columns.put(place, cell)).map_err(&refused)?;
         columns.close_row();
+        if columns.is_full() {
+            out.send(columns.drain(query.origin)?).await?;
+        }
     }
-    Ok(columns)
+    match columns.last(query.origin)? {
+        Some(frame) => out.send(frame).await,
+        None => Ok(()),
+    }
+}
+
+/// The statement is no query. It could end the transaction it is to run in, or write a file.
+fn no_columns(origin: &str) -> SourceError {
+    let message = "it gives no columns; only queries are run".to_owned();
+    SourceError::Query { origin: origin.to_owned(), at: None, message }
 }
 
 /// How long to let rows gather.
 const NAP: Duration = Duration::from_millis(1);
 
-/// The next row. SQLite's thread hands over row by row, and being woken for each costs more than
+/// The next row. A server sends them in small packets, and being woken for each costs more than
 /// reading it; so when none is there this side naps, and is woken only if that brought none either.
 async fn next<T>(rows: &mut (impl Stream<Item = T> + Unpin)) -> Option<T> {
     if let Some(ready) = rows.next().now_or_never() {
@@ -94,17 +107,17 @@ fn unreachable(database: &'static str, url: &Secret, error: &sqlx::Error) -> Sou
     SourceError::Connect { database, message: scrub(&message, [url]) }
 }
 
-/// The query failed. `line_of` finds the place in the query, where the database tells it.
+/// The query failed. `place_of` finds the place in the query, where the database tells it.
 fn refused(
     url: &Secret,
     query: &Query<'_>,
     error: &sqlx::Error,
-    line_of: impl Fn(&dyn DatabaseError) -> Option<usize>,
+    place_of: impl Fn(&dyn DatabaseError) -> Option<Position>,
 ) -> SourceError {
-    let (line, message) = match error {
-        sqlx::Error::Database(error) => (line_of(error.as_ref()), error.message().to_owned()),
+    let (at, message) = match error {
+        sqlx::Error::Database(error) => (place_of(error.as_ref()), error.message().to_owned()),
         error => (None, error.to_string()),
     };
     let message = scrub(&message, [url]);
-    SourceError::Query { origin: query.origin.to_owned(), line, message }
+    SourceError::Query { origin: query.origin.to_owned(), at, message }
 }

@@ -7,28 +7,24 @@
 
 use std::str::FromStr;
 
-use polars::prelude::DataFrame;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Decode, Executor, MySql, Row, SqlSafeStr,
     Statement, TypeInfo, ValueRef,
     mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow},
 };
 
-use super::{Cells, Query, gather, refused, unreachable};
+use super::{Cells, Position, Query, no_columns, pour, refused, unreachable};
 use crate::{
     domain::{Secret, Span},
-    sources::{
-        SourceError,
-        columns::{Cell, Columns},
-    },
+    sources::{Outlet, SourceError, columns::Cell},
 };
 
 pub(super) async fn read(
     url: &Secret,
     query: &Query<'_>,
-    max_rows: usize,
-    timeout: Span,
-) -> Result<DataFrame, SourceError> {
+    limit: Span,
+    out: &mut Outlet,
+) -> Result<(), SourceError> {
     let lost = |e: &sqlx::Error| unreachable("MySQL", url, e);
     let options = MySqlConnectOptions::from_str(url.reveal())
         .map_err(|e| lost(&e))?
@@ -39,22 +35,18 @@ pub(super) async fn read(
         .timezone(Some("+00:00".into()))
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(|e| lost(&e))?;
-    begin_read_only(&mut connection, timeout).await.map_err(|e| lost(&e))?;
+    begin_read_only(&mut connection, limit).await.map_err(|e| lost(&e))?;
 
-    let wrong = |e: sqlx::Error| refused(url, query, &e, |e| line_of(e.message()));
+    let wrong = |e: sqlx::Error| refused(url, query, &e, |e| place_of(e.message()));
     let sql = || AssertSqlSafe(query.text.clone()).into_sql_str();
     let statement = (&mut connection).prepare(sql()).await.map_err(wrong)?;
     if statement.columns().is_empty() {
-        let message = "it gives no columns; only queries are run".to_owned();
-        return Err(SourceError::Query { origin: query.origin.to_owned(), line: None, message });
+        return Err(no_columns(query.origin));
     }
+    let names = statement.columns().iter().map(Column::name);
     let rows = sqlx::raw_sql(sql()).fetch(&mut connection);
-    let columns = gather(rows, max_rows, wrong).await?.unwrap_or_else(|| {
-        // Without a row only the statement itself knows its columns.
-        Columns::new(statement.columns().iter().map(Column::name), max_rows)
-    });
-    connection.close().await.map_err(wrong)?;
-    columns.finish(query.origin)
+    pour(rows, names, query, (out, wrong)).await?;
+    connection.close().await.map_err(wrong)
 }
 
 /// The server ends the statement by itself too, should this side vanish. The two servers have two
@@ -77,8 +69,9 @@ async fn begin_read_only(
 }
 
 /// The server ends its words about a syntax error with the line.
-fn line_of(message: &str) -> Option<usize> {
-    message.rsplit_once(" at line ")?.1.parse().ok()
+fn place_of(message: &str) -> Option<Position> {
+    let line = message.rsplit_once(" at line ")?.1.parse().ok()?;
+    Some(Position { line, column: None })
 }
 
 impl Cells for MySqlRow {
@@ -129,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_syntax_error_s_line_is_found_in_its_words() {
-        assert_eq!(line_of("You have an error near 'x' at line 3"), Some(3));
-        assert_eq!(line_of("Unknown column 'at line ' in 'field list'"), None);
+        let line = |message| place_of(message).map(|at| at.line);
+        assert_eq!(line("You have an error near 'x' at line 3"), Some(3));
+        assert_eq!(line("Unknown column 'at line ' in 'field list'"), None);
     }
 }

@@ -7,7 +7,6 @@
 
 use std::str::FromStr;
 
-use polars::prelude::DataFrame;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement,
     TypeInfo, ValueRef,
@@ -15,39 +14,36 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgRow},
 };
 
-use super::{Cells, Query, gather, refused, unreachable};
+use super::{Cells, Position, Query, no_columns, pour, refused, unreachable};
 use crate::{
     domain::{Secret, Span},
-    sources::{
-        SourceError,
-        columns::{Cell, Columns},
-    },
+    sources::{Outlet, SourceError, columns::Cell},
 };
 
 pub(super) async fn read(
     url: &Secret,
     query: &Query<'_>,
-    max_rows: usize,
-    timeout: Span,
-) -> Result<DataFrame, SourceError> {
+    limit: Span,
+    out: &mut Outlet,
+) -> Result<(), SourceError> {
     let lost = |e: &sqlx::Error| unreachable("PostgreSQL", url, e);
     let options = PgConnectOptions::from_str(url.reveal())
         .map_err(|e| lost(&e))?
         .application_name("anomstack")
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(|e| lost(&e))?;
-    begin_read_only(&mut connection, timeout).await.map_err(|e| lost(&e))?;
+    begin_read_only(&mut connection, limit).await.map_err(|e| lost(&e))?;
 
-    let wrong = |e: sqlx::Error| refused(url, query, &e, |e| line_of(e, &query.text));
+    let wrong = |e: sqlx::Error| refused(url, query, &e, |e| place_of(e, &query.text));
     let sql = || AssertSqlSafe(query.text.clone()).into_sql_str();
     let statement = (&mut connection).prepare(sql()).await.map_err(wrong)?;
+    if statement.columns().is_empty() {
+        return Err(no_columns(query.origin));
+    }
+    let names = statement.columns().iter().map(Column::name);
     let rows = sqlx::raw_sql(sql()).fetch(&mut connection);
-    let columns = gather(rows, max_rows, wrong).await?.unwrap_or_else(|| {
-        // Without a row only the statement itself knows its columns.
-        Columns::new(statement.columns().iter().map(Column::name), max_rows)
-    });
-    connection.close().await.map_err(wrong)?;
-    columns.finish(query.origin)
+    pour(rows, names, query, (out, wrong)).await?;
+    connection.close().await.map_err(wrong)
 }
 
 /// The server ends the statement by itself too, should this side vanish.
@@ -58,12 +54,9 @@ async fn begin_read_only(connection: &mut PgConnection, timeout: Span) -> Result
     Ok(())
 }
 
-fn line_of(error: &dyn DatabaseError, query: &str) -> Option<usize> {
+fn place_of(error: &dyn DatabaseError, query: &str) -> Option<Position> {
     match error.try_downcast_ref::<PgDatabaseError>()?.position()? {
-        PgErrorPosition::Original(position) => {
-            let before = query.chars().take(position.saturating_sub(1));
-            Some(1 + before.filter(|c| *c == '\n').count())
-        }
+        PgErrorPosition::Original(character) => Position::of_char(query, character.checked_sub(1)?),
         PgErrorPosition::Internal { .. } => None,
     }
 }

@@ -1,116 +1,125 @@
-//! SQLite: a file opened read-only, on a thread that stops when nobody waits any more.
+//! SQLite: a file opened read-only, read on a thread of its own that stops when nobody waits any
+//! more.
+//!
+//! This is the one database that is not read through sqlx: its stream hands every row from the
+//! library's thread to ours, with each cell copied on the way, which costs several times what
+//! reading the row does.
 
-use std::{
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::PathBuf, str::FromStr};
 
-use polars::prelude::DataFrame;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row, SqlSafeStr, Sqlite,
-    Statement, TypeInfo, ValueRef,
-    sqlite::{SqliteConnectOptions, SqliteRow},
-};
+use rusqlite::{Connection, Error, OpenFlags, types::ValueRef};
+use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{Cells, Query, gather, refused, unreachable};
+use super::{Position, Query, no_columns, unreachable};
 use crate::{
+    compute::Compute,
     domain::Secret,
     sources::{
-        SourceError,
+        Outlet, SourceError,
         columns::{Cell, Columns},
+        error::scrub,
     },
 };
 
-/// Rows read ahead: what a nap of the side that takes them leaves time for.
-const ROWS_AHEAD: usize = 4_096;
 /// Virtual machine steps between two looks at whether anyone still waits: well under 10 ms.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 pub(super) async fn read(
     url: &Secret,
-    query: &Query<'_>,
-    max_rows: usize,
-) -> Result<DataFrame, SourceError> {
-    let lost = |e: &sqlx::Error| unreachable("SQLite", url, e);
-    let options = SqliteConnectOptions::from_str(url.reveal())
-        .map_err(|e| lost(&e))?
-        .create_if_missing(false)
-        .read_only(true)
-        .pragma("query_only", "ON")
-        .pragma("trusted_schema", "OFF")
-        .row_buffer_size(ROWS_AHEAD)
-        .thread_name(|id| format!("source-{id}"))
-        .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|e| lost(&e))?;
-    let (until_dropped, is_dropped) = Waiting::new();
-    let mut handle = connection.lock_handle().await.map_err(|e| lost(&e))?;
-    handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || !is_dropped.load(Ordering::Relaxed));
-    drop(handle);
-
-    let wrong = |e: sqlx::Error| refused(url, query, &e, |_| None);
-    let sql = || AssertSqlSafe(query.text.clone()).into_sql_str();
-    let rows = sqlx::query(sql()).persistent(false).fetch(&mut connection);
-    let columns = match gather(rows, max_rows, wrong).await? {
-        Some(columns) => columns,
-        None => {
-            // Without a row only the statement itself knows its columns.
-            let statement = (&mut connection).prepare(sql()).await.map_err(wrong)?;
-            Columns::new(statement.columns().iter().map(sqlx::Column::name), max_rows)
-        }
+    query: Query<'_>,
+    compute: &Compute,
+    out: Outlet,
+) -> Result<(), SourceError> {
+    let options =
+        SqliteConnectOptions::from_str(url.reveal()).map_err(|e| unreachable("SQLite", url, &e))?;
+    let reading = Reading {
+        file: options.get_filename().to_owned(),
+        url: url.clone(),
+        text: query.text,
+        origin: query.origin.to_owned(),
     };
-    connection.close().await.map_err(wrong)?;
-    drop(until_dropped);
-    columns.finish(query.origin)
+    compute.wait(move || reading.run(out)).await?
 }
 
-/// Says, by being dropped, that nobody waits for the query any more.
-struct Waiting(Arc<AtomicBool>);
-
-impl Waiting {
-    fn new() -> (Self, Arc<AtomicBool>) {
-        let is_dropped = Arc::new(AtomicBool::new(false));
-        (Self(Arc::clone(&is_dropped)), is_dropped)
-    }
+/// One read, on its thread.
+struct Reading {
+    file: PathBuf,
+    url: Secret,
+    text: String,
+    origin: String,
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Cells for SqliteRow {
-    fn each(&self, mut take: impl FnMut(usize, Cell<'_>)) -> Result<(), sqlx::Error> {
-        for place in 0..self.len() {
-            let value = self.try_get_raw(place)?;
-            let wrong = |source| sqlx::Error::ColumnDecode { index: place.to_string(), source };
-            if value.is_null() {
-                take(place, Cell::Null);
-                continue;
+impl Reading {
+    fn run(&self, mut out: Outlet) -> Result<(), SourceError> {
+        let is_stopped = out.watch();
+        let connection = open(&self.file).map_err(|error| self.unreachable(&error))?;
+        let refused = |error: Error| self.refused(&error);
+        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_stopped)).map_err(refused)?;
+        let mut statement = connection.prepare(&self.text).map_err(refused)?;
+        if statement.column_count() == 0 {
+            return Err(no_columns(&self.origin));
+        }
+        let mut columns = Columns::new(statement.column_names(), out.rows_left());
+        let n_columns = statement.column_count();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(refused)? {
+            columns.open_row()?;
+            for place in 0..n_columns {
+                let value = row.get_ref(place).map_err(refused)?;
+                with_cell(value, |cell| columns.put(place, cell));
             }
-            // SQLite types cells, not columns.
-            let kind = value.type_info();
-            match kind.name() {
-                "INTEGER" => {
-                    let number = <i64 as Decode<'_, Sqlite>>::decode(value).map_err(wrong)?;
-                    take(place, Cell::Int(number));
-                }
-                "REAL" => {
-                    let number = <f64 as Decode<'_, Sqlite>>::decode(value).map_err(wrong)?;
-                    take(place, Cell::Float(number));
-                }
-                _ => {
-                    let bytes = <&[u8] as Decode<'_, Sqlite>>::decode(value).map_err(wrong)?;
-                    match std::str::from_utf8(bytes) {
-                        Ok(text) => take(place, Cell::Text(text)),
-                        Err(_) => take(place, Cell::Text(&String::from_utf8_lossy(bytes))),
-                    }
-                }
+            if columns.is_full() {
+                out.send_blocking(columns.drain(&self.origin)?)?;
             }
         }
-        Ok(())
+        columns.last(&self.origin)?.map_or(Ok(()), |frame| out.send_blocking(frame))
+    }
+
+    fn unreachable(&self, error: &Error) -> SourceError {
+        let message = words(error).1;
+        // The file is part of the URL, which is not shown.
+        let message = message.trim_end_matches(&format!(": {}", self.file.display()));
+        SourceError::Connect { database: "SQLite", message: scrub(message, [&self.url]) }
+    }
+
+    fn refused(&self, error: &Error) -> SourceError {
+        let (offset, message) = words(error);
+        let at = offset.and_then(|offset| Position::of_byte(&self.text, offset));
+        let message = scrub(&message, [&self.url]);
+        SourceError::Query { origin: self.origin.clone(), at, message }
+    }
+}
+
+fn open(file: &std::path::Path) -> Result<Connection, Error> {
+    // Without the flag for URIs a file's name is just its name.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// What SQLite says, and at which byte of the query.
+fn words(error: &Error) -> (Option<usize>, String) {
+    match error {
+        Error::SqlInputError { msg, offset, .. } => (usize::try_from(*offset).ok(), msg.clone()),
+        Error::SqliteFailure(_, Some(message)) => (None, message.clone()),
+        Error::SqliteFailure(code, None) => (None, code.to_string()),
+        Error::MultipleStatement => (None, "it holds more than one statement".into()),
+        other => (None, other.to_string()),
+    }
+}
+
+/// SQLite types cells, not columns.
+fn with_cell<T>(value: ValueRef<'_>, take: impl FnOnce(Cell<'_>) -> T) -> T {
+    match value {
+        ValueRef::Null => take(Cell::Null),
+        ValueRef::Integer(number) => take(Cell::Int(number)),
+        ValueRef::Real(number) => take(Cell::Float(number)),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => take(Cell::Text(text)),
+            Err(_) => take(Cell::Text(&String::from_utf8_lossy(bytes))),
+        },
     }
 }

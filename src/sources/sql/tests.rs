@@ -1,28 +1,39 @@
 //! The databases against one set of claims. PostgreSQL and MySQL need servers: their tests run when
 //! `ANOMSTACK_TEST_POSTGRES_URL` and `ANOMSTACK_TEST_MYSQL_URL` name them, and say so when they do not.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, str::FromStr, time::Duration};
 
+use polars::prelude::DataFrame;
 use sqlx::{AssertSqlSafe, Connection, sqlite::SqliteConnectOptions};
 
 use super::*;
-use crate::domain::{FileSpec, SourceKind, Span};
-
-fn spec(max_rows: usize, timeout: Span) -> SourceSpec {
-    let file = SourceKind::File(FileSpec::at(Vec::new()));
-    SourceSpec {
-        kind: file,
-        timeout,
-        lateness: Span::ZERO,
-        drop_incomplete: false,
-        max_rows,
-        max_bytes: u64::MAX,
-    }
-}
+use crate::{
+    domain::{FileSpec, SourceKind, SourceSpec, Span},
+    sources::{
+        channel,
+        stack::stack,
+        tests::{batch, gather},
+    },
+};
 
 async fn ask(url: &str, sql: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
+    ask_within(Span::secs(10), url, sql, max_rows).await
+}
+
+async fn ask_within(
+    timeout: Span,
+    url: &str,
+    sql: &str,
+    max_rows: usize,
+) -> Result<DataFrame, SourceError> {
+    let kind = SourceKind::File(FileSpec::at(Vec::new()));
+    let spec = SourceSpec { max_rows, timeout, ..batch(kind).source };
     let query = Query { text: sql.to_owned(), origin: "shop.sql" };
-    read(&Secret::new(url.to_owned()), query, &spec(max_rows, Span::secs(10))).await
+    let (url, compute) = (Secret::new(url.to_owned()), Compute::new(1).unwrap());
+    let (out, chunks) = channel(&spec);
+    let read = read(&url, query, spec.timeout, &compute, out);
+    let (_, frames) = tokio::try_join!(read, gather(chunks))?;
+    Ok(stack(frames).unwrap())
 }
 
 async fn shop(dir: &Path) -> String {
@@ -96,23 +107,14 @@ async fn an_endless_sqlite_query_ends_with_the_read_that_asked_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let url = shop(dir.path()).await;
     let endless =
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n";
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT count(*) FROM n, t";
     let read = tokio::time::timeout(Duration::from_millis(100), ask(&url, endless, 10));
     assert!(read.await.is_err());
-    // The thread that runs the query ends only if the query does.
-    let ended = async {
-        while 0 < n_query_threads() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the query still runs");
-}
-
-fn n_query_threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names =
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("source-")).count()
+    // While the query reads the table nobody else can have the file alone.
+    let alone = SqliteConnectOptions::from_str(&url).unwrap().busy_timeout(Duration::from_secs(10));
+    let mut connection = sqlx::SqliteConnection::connect_with(&alone).await.unwrap();
+    let locked = sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut connection).await;
+    locked.expect("the query still runs");
 }
 
 #[tokio::test]
@@ -121,8 +123,11 @@ async fn errors_say_what_and_where_but_never_the_url() {
         ask("sqlite:///nowhere/canary-4711.db?mode=rwc", "SELECT 1", 1).await.unwrap_err();
     assert_eq!(no_file.to_string(), "connect to SQLite: unable to open database file");
     let dir = tempfile::tempdir().unwrap();
-    let no_table = ask(&shop(dir.path()).await, "SELECT * FROM nope", 1).await.unwrap_err();
+    let url = shop(dir.path()).await;
+    let no_table = ask(&url, "SELECT * FROM nope", 1).await.unwrap_err();
     assert_eq!(no_table.to_string(), "run shop.sql: no such table: nope");
+    let no_column = ask(&url, "SELECT 'é',\n  nope FROM t", 1).await.unwrap_err();
+    assert_eq!(no_column.to_string(), "run shop.sql, line 2, column 3: no such column: nope");
     for url in [
         "postgres://me:canary-4711@127.0.0.1:1/x",
         "postgres://me:canary-4711@127.0.0.1:99999/x",
@@ -194,15 +199,15 @@ async fn postgres_cannot_be_written_and_says_where_a_query_is_wrong() {
     let left = ask(&url, "SELECT 1 FROM pg_class WHERE relname = 'anomstack_probe'", 10).await;
     assert_eq!(left.unwrap().shape(), (0, 1));
     let wrong = ask(&url, "SELECT 1,\n  'é',\n  nope", 10).await.unwrap_err();
-    assert_eq!(wrong.to_string(), "run shop.sql, line 3: column \"nope\" does not exist");
+    assert_eq!(wrong.to_string(), "run shop.sql, line 3, column 3: column \"nope\" does not exist");
 }
 
 #[tokio::test]
 async fn postgres_stops_a_slow_statement_by_itself() {
     let Some(url) = postgres() else { return };
-    let query = Query { text: "SELECT pg_sleep(60)".into(), origin: "shop.sql" };
-    let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
-    let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
+    let limit = Span::from_micros(200_000);
+    let read = ask_within(limit, &url, "SELECT pg_sleep(60)", 1);
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
     assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
 }
 
@@ -291,7 +296,9 @@ async fn mysql_cannot_be_written_and_says_where_a_query_is_wrong() {
     assert_eq!(ask(&url, sql, 10).await.unwrap().shape(), (0, 1));
     assert!(!file.exists());
     let wrong = ask(&url, "SELECT 1,\n  'é',\n  FROM x y z", 10).await.unwrap_err();
-    let SourceError::Query { line: Some(3), .. } = &wrong else { panic!("{wrong}") };
+    let SourceError::Query { at: Some(Position { line: 3, .. }), .. } = &wrong else {
+        panic!("{wrong}")
+    };
     let wrong = ask(&url, "SELECT nope", 10).await.unwrap_err().to_string();
     assert!(wrong.starts_with("run shop.sql: Unknown column 'nope'"), "{wrong}");
 }
@@ -301,8 +308,7 @@ async fn mysql_stops_a_slow_statement_by_itself() {
     let Some(url) = mysql() else { return };
     let sql = "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, \
                information_schema.columns c WHERE sleep(0.01) = 0";
-    let query = Query { text: sql.into(), origin: "shop.sql" };
-    let (url, spec) = (Secret::new(url), spec(1, Span::from_micros(200_000)));
-    let read = tokio::time::timeout(Duration::from_secs(10), read(&url, query, &spec)).await;
+    let read = ask_within(Span::from_micros(200_000), &url, sql, 1);
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
     assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
 }

@@ -142,7 +142,7 @@ fn refusal(answer: &Answer, spec: &PrometheusSpec) -> Option<SourceError> {
 fn refused(error: &str, spec: &PrometheusSpec) -> SourceError {
     SourceError::Query {
         origin: "the PromQL query".into(),
-        line: None,
+        at: None,
         message: printable(&scrub(error, spec.endpoint.secrets())),
     }
 }
