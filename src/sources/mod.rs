@@ -107,7 +107,7 @@ async fn read_untimed(
             sql::read(url, query, spec.timeout, compute, out).await?;
         }
         SourceKind::File(files) => {
-            return Box::pin(file::read(files, spec, ctx, compute, out)).await;
+            return Box::pin(file::read(files, spec, ctx, compute, &mut out)).await;
         }
         SourceKind::Http(http) => {
             out.send(web::read_http(http, ctx, compute).await?).await?;

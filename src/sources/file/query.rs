@@ -151,7 +151,7 @@ fn execute(
 ) -> Result<DataFrame, SourceError> {
     let wrong = |error: PolarsError| SourceError::Query {
         origin: query.origin.clone(),
-        line: None,
+        at: None,
         message: printable(error.to_string().lines().next().unwrap_or_default()),
     };
     let mut context = SQLContext::new();
