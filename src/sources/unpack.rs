@@ -44,7 +44,8 @@ impl Allowance {
         self.all
     }
 
-    fn spend(&self, n_bytes: u64) -> io::Result<()> {
+    /// Takes bytes off it.
+    pub(super) fn spend(&self, n_bytes: u64) -> io::Result<()> {
         let left = self.left();
         if left < n_bytes {
             return Err(io::Error::other(Spent { max_bytes: self.all }));

@@ -7,35 +7,58 @@ use std::{
 
 use polars::prelude::{DataFrame, PolarsError, PolarsResult, Schema, SchemaExt};
 use polars_arrow::io::ipc::read::{
-    FileReader, StreamReader, StreamState, read_file_metadata, read_stream_metadata,
+    FileMetadata, FileReader, StreamReader, StreamState, read_file_metadata, read_stream_metadata,
 };
 
-use super::format::Frames;
-use crate::sources::{SourceError, rows};
+use super::{format::Frames, messages::Messages};
+use crate::sources::{
+    SourceError, rows,
+    unpack::{Allowance, unreadable},
+};
 
 /// What an Arrow file begins with; a stream has no such mark.
 const MAGIC: &[u8; 6] = b"ARROW1";
 
 /// Reads what the file says about itself.
-pub(super) fn frames(file: File, place: &str) -> Result<Frames, SourceError> {
+pub(super) fn frames(
+    file: File,
+    place: &str,
+    allowance: &Allowance,
+) -> Result<Frames, SourceError> {
+    let failed = |error| unreadable(error, place);
     let owned = place.to_owned();
     let wrong = move |error: PolarsError| rows::decode(&owned, &error.to_string());
-    let batches = open(BufReader::new(file)).map_err(&wrong)?;
+    let mut file = BufReader::new(file);
+    let n_bytes = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let mut start = Vec::new();
+    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let batches = if start == MAGIC {
+        let metadata = read_file_metadata(&mut file).map_err(&wrong)?;
+        let mut messages = Messages { file: &mut file, n_bytes, place, allowance };
+        for block in metadata.dictionaries.iter().flatten().chain(&metadata.blocks) {
+            let at = u64::try_from(block.offset).unwrap_or(n_bytes);
+            messages.check(at)?;
+        }
+        of_file(file, metadata)
+    } else {
+        Messages { file: &mut file, n_bytes, place, allowance }.check_stream()?;
+        file.rewind().map_err(failed)?;
+        of_stream(file).map_err(&wrong)?
+    };
     Ok(Box::new(batches.map(move |frame| frame.map_err(&wrong))))
 }
 
 type Batches = Box<dyn Iterator<Item = PolarsResult<DataFrame>> + Send>;
 
-fn open(mut file: BufReader<File>) -> PolarsResult<Batches> {
-    let mut start = Vec::new();
-    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start)?;
-    file.seek(SeekFrom::Start(0))?;
-    if start == MAGIC {
-        let metadata = read_file_metadata(&mut file)?;
-        let empty = DataFrame::empty_with_schema(&Schema::from_arrow_schema(&metadata.schema));
-        let batches = FileReader::new(file, metadata, None, None);
-        return Ok(Box::new(or_empty(batches.map(|batch| batch.map(DataFrame::from)), empty)));
-    }
+fn of_file(file: BufReader<File>, metadata: FileMetadata) -> Batches {
+    let empty = DataFrame::empty_with_schema(&Schema::from_arrow_schema(&metadata.schema));
+    let batches = FileReader::new(file, metadata, None, None);
+    Box::new(or_empty(batches.map(|batch| batch.map(DataFrame::from)), empty))
+}
+
+fn of_stream(mut file: BufReader<File>) -> PolarsResult<Batches> {
     let metadata = read_stream_metadata(&mut file)?;
     let empty = DataFrame::empty_with_schema(&Schema::from_arrow_schema(&metadata.schema));
     let batches = StreamReader::new(file, metadata, None);

@@ -98,7 +98,12 @@ fn spooled(mut stream: impl Read) -> std::io::Result<File> {
 
 impl Opened {
     /// Reads it frame by frame.
-    pub(super) fn frames(self, place: &str, is_forced: bool) -> Result<Frames, SourceError> {
+    pub(super) fn frames(
+        self,
+        place: &str,
+        is_forced: bool,
+        allowance: &Allowance,
+    ) -> Result<Frames, SourceError> {
         Ok(match self {
             Self::Text(FileFormat::Tsv, stream) => Box::new(Csv::new(stream, place, Some(b'\t'))),
             Self::Text(FileFormat::Json, stream) => Box::new(std::iter::once(json(stream, place))),
@@ -107,8 +112,10 @@ impl Opened {
                 let separator = is_forced.then_some(b',');
                 Box::new(Csv::new(stream, place, separator))
             }
-            Self::Seekable(FileFormat::Parquet, file) => Box::new(parquet::frames(file, place)?),
-            Self::Seekable(_, file) => arrow::frames(file, place)?,
+            Self::Seekable(FileFormat::Parquet, file) => {
+                Box::new(parquet::frames(file, place, allowance)?)
+            }
+            Self::Seekable(_, file) => arrow::frames(file, place, allowance)?,
         })
     }
 }

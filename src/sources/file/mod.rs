@@ -6,6 +6,8 @@ mod arrow;
 mod fetch;
 mod find;
 mod format;
+mod messages;
+mod pages;
 mod parquet;
 mod query;
 #[cfg(test)]
@@ -135,7 +137,11 @@ impl Pass<'_> {
         let (place, format) = (format!("`{name}`"), self.format);
         let allowance = self.fetch.allowance.clone();
         let work = move || {
-            format::open(file, &place, format, &allowance)?.frames(&place, format.is_some())
+            format::open(file, &place, format, &allowance)?.frames(
+                &place,
+                format.is_some(),
+                &allowance,
+            )
         };
         self.fetch.compute.run(work).await?
     }

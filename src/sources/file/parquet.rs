@@ -10,11 +10,15 @@ use std::{
 
 use polars::prelude::{DataFrame, ParallelStrategy, ParquetReader, SerReader};
 use polars_parquet_format::{
-    FileMetaData, RowGroup,
+    ColumnMetaData, FileMetaData, RowGroup,
     thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol, TOutputProtocol},
 };
 
-use crate::sources::{SourceError, rows};
+use super::pages::{self, Wrong};
+use crate::sources::{
+    SourceError, rows,
+    unpack::{Allowance, unreadable},
+};
 
 const MAGIC: &[u8; 4] = b"PAR1";
 /// Length of the footer, and the magic bytes.
@@ -31,6 +35,7 @@ pub(super) struct Frames {
     file: File,
     n_bytes: u64,
     place: String,
+    allowance: Allowance,
     /// The file's description without its row groups.
     metadata: FileMetaData,
     groups: std::vec::IntoIter<RowGroup>,
@@ -40,7 +45,11 @@ pub(super) struct Frames {
 }
 
 /// Reads what the file says about itself.
-pub(super) fn frames(mut file: File, place: &str) -> Result<Frames, SourceError> {
+pub(super) fn frames(
+    mut file: File,
+    place: &str,
+    allowance: &Allowance,
+) -> Result<Frames, SourceError> {
     let wrong = |message: &str| rows::decode(place, message);
     let broken = |error: std::io::Error| wrong(&error.to_string());
     let n_bytes = file.seek(SeekFrom::End(0)).map_err(broken)?;
@@ -62,8 +71,8 @@ pub(super) fn frames(mut file: File, place: &str) -> Result<Frames, SourceError>
     let mut metadata = FileMetaData::read_from_in_protocol(&mut input)
         .map_err(|e| wrong(&format!("the footer at byte {start} cannot be read: {e}")))?;
     let groups = std::mem::take(&mut metadata.row_groups).into_iter();
-    let place = place.to_owned();
-    Ok(Frames { file, n_bytes, place, metadata, groups, open: None, has_given: false })
+    let (place, allowance) = (place.to_owned(), allowance.clone());
+    Ok(Frames { file, n_bytes, place, allowance, metadata, groups, open: None, has_given: false })
 }
 
 fn bytes_at(file: &mut File, range: Range<u64>) -> std::io::Result<Vec<u8>> {
@@ -121,6 +130,16 @@ impl Frames {
                 meta.index_page_offset = None;
                 (meta.bloom_filter_offset, meta.bloom_filter_length) = (None, None);
                 meta.statistics = None;
+                let own = first_byte(meta).zip(usize::try_from(meta.total_compressed_size).ok());
+                let own = own.and_then(|(at, n_bytes)| bytes.get(at..at.checked_add(n_bytes)?));
+                pages::check(own.unwrap_or_default(), meta, &self.allowance).map_err(|what| {
+                    match what {
+                        Wrong::Page(what) => {
+                            wrong(format!("its row group at byte {start}: {what}"))
+                        }
+                        Wrong::Allowance(error) => unreadable(error, &place),
+                    }
+                })?;
             }
         }
         let n_rows = group.num_rows;
@@ -136,10 +155,8 @@ impl Frames {
             }
             let meta = column.meta_data.as_ref().filter(|_| column.crypto_metadata.is_none());
             let meta = meta.ok_or("its columns are encrypted")?;
-            let dictionary = meta.dictionary_page_offset.filter(|at| 0 < *at);
-            let first = dictionary.unwrap_or(i64::MAX).min(meta.data_page_offset);
-            let place =
-                u64::try_from(first).ok().zip(u64::try_from(meta.total_compressed_size).ok());
+            let first = first_byte(meta).map(|at| at as u64);
+            let place = first.zip(u64::try_from(meta.total_compressed_size).ok());
             let end_of = place.and_then(|(first, n_bytes)| first.checked_add(n_bytes));
             match (place, end_of) {
                 (Some((first, _)), Some(last)) if last <= self.n_bytes => {
@@ -178,6 +195,12 @@ impl Frames {
         bytes.extend(MAGIC);
         Ok(bytes)
     }
+}
+
+/// Where a column's pages begin.
+fn first_byte(meta: &ColumnMetaData) -> Option<usize> {
+    let dictionary = meta.dictionary_page_offset.filter(|at| 0 < *at);
+    usize::try_from(dictionary.unwrap_or(i64::MAX).min(meta.data_page_offset)).ok()
 }
 
 impl Iterator for Frames {

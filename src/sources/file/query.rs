@@ -25,6 +25,7 @@ use crate::{
         error::printable,
         intake, rows,
         stack::{common_type, stack},
+        unpack::Allowance,
     },
 };
 
@@ -78,7 +79,12 @@ impl Pass<'_> {
             let mut tables = Vec::with_capacity(files.len());
             for (file, place) in files {
                 let is_forced = format.is_some();
-                tables.push(table(open(file, &place, format, &allowance)?, &place, is_forced)?);
+                tables.push(table(
+                    open(file, &place, format, &allowance)?,
+                    &place,
+                    is_forced,
+                    &allowance,
+                )?);
             }
             execute(&query, tables, max_rows)
         };
@@ -99,7 +105,12 @@ fn check(query: &FileQuery) -> Result<(), SourceError> {
     }
 }
 
-fn table(opened: Opened, place: &str, is_forced: bool) -> Result<LazyFrame, SourceError> {
+fn table(
+    opened: Opened,
+    place: &str,
+    is_forced: bool,
+    allowance: &Allowance,
+) -> Result<LazyFrame, SourceError> {
     let wrong = |error: PolarsError| rows::decode(place, &error.to_string());
     match opened {
         Opened::Seekable(FileFormat::Parquet, file) => {
@@ -109,7 +120,7 @@ fn table(opened: Opened, place: &str, is_forced: bool) -> Result<LazyFrame, Sour
             LazyFrame::scan_parquet_sources(sources, options).map_err(wrong)
         }
         opened => {
-            let frames: Result<Vec<_>, _> = opened.frames(place, is_forced)?.collect();
+            let frames: Result<Vec<_>, _> = opened.frames(place, is_forced, allowance)?.collect();
             stack(frames?).map(IntoLazy::lazy).map_err(wrong)
         }
     }

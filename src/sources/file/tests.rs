@@ -7,8 +7,8 @@ use std::{
 };
 
 use polars::prelude::{
-    CompatLevel, DataFrame, DataType, IntoColumn, IpcWriter, NamedFrom, ParquetWriter, SchemaExt,
-    SerWriter, Series, TimeUnit,
+    CompatLevel, DataFrame, DataType, IntoColumn, IpcCompression, IpcWriter, NamedFrom,
+    ParquetWriter, SchemaExt, SerWriter, Series, TimeUnit,
 };
 use polars_arrow::io::ipc::write::{StreamWriter, WriteOptions};
 
@@ -207,6 +207,25 @@ async fn damaged_files_say_where_they_are_damaged() {
     }
 }
 
+/// Whatever byte of a file is wrong, reading it gives rows or an error, never less.
+#[tokio::test]
+async fn no_damaged_byte_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let frame = frame(50);
+    for whole in [parquet(&frame, 20), arrow_file(&frame), arrow_stream(&frame)] {
+        for n in (0..whole.len()).step_by(7) {
+            for byte in [0xff, 0x7f, 0] {
+                let mut bytes = whole.clone();
+                bytes[n] = byte;
+                let mut batch = of(at(&[write(dir.path(), "a", bytes)]));
+                batch.source.max_bytes = 1 << 20;
+                // A panic of the reader is an error of the computation.
+                drop(read_on(&batch, &Remembered::default(), NOW).await);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_bomb_ends_at_the_limit_in_every_packing_and_format() {
     let dir = tempfile::tempdir().unwrap();
@@ -216,6 +235,21 @@ async fn a_bomb_ends_at_the_limit_in_every_packing_and_format() {
         batch.source.max_bytes = 100_000;
         let error = read_on(&batch, &Remembered::default(), NOW).await.unwrap_err();
         assert!(error.to_string().ends_with("more than 100000 bytes"), "{error}");
+    }
+    let flat = DataFrame::new(
+        100_000,
+        vec![Series::new("value".into(), vec![0.25; 100_000]).into_column()],
+    );
+    let flat = flat.unwrap();
+    let mut arrow = Vec::new();
+    let writer = IpcWriter::new(&mut arrow).with_compression(Some(IpcCompression::LZ4));
+    { writer }.finish(&mut flat.clone()).unwrap();
+    for bytes in [parquet(&frame(100_000), 9_000), arrow] {
+        let n_bytes = bytes.len() as u64;
+        let mut batch = of(at(&[write(dir.path(), "a", bytes)]));
+        (batch.source.max_bytes, batch.source.max_rows) = (n_bytes + 1_000, usize::MAX);
+        let error = read_on(&batch, &Remembered::default(), NOW).await.unwrap_err();
+        assert!(matches!(error, SourceError::TooManyBytes { .. }), "{error}");
     }
     let two = [write(dir.path(), "b", &text[..80_001]), write(dir.path(), "c", &text[..80_001])];
     let mut batch = of(at(&two));
