@@ -1,4 +1,4 @@
-//! `anomstack init` and `anomstack check`.
+//! `anomstack check`.
 
 use std::path::Path;
 
@@ -8,17 +8,6 @@ use crate::{
 };
 
 use super::{Global, Outcome};
-
-/// Writes a new project folder.
-pub(super) fn init(dir: &Path) -> anyhow::Result<Outcome> {
-    let now = crate::runtime::clock::now();
-    for path in config::scaffold(dir, now)? {
-        println!("wrote {}", path.display());
-    }
-    let dir = dir.display();
-    println!("\nNext: anomstack --config {dir} run --all, then anomstack --config {dir} serve");
-    Ok(Outcome::Done)
-}
 
 /// Checks every file; prints all problems, or what was found to be right.
 pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {

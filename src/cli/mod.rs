@@ -15,7 +15,9 @@ mod detect;
 mod evaluate;
 mod foreground;
 mod host_metrics;
+mod init;
 mod listing;
+mod look;
 mod open;
 mod pushed;
 mod reload;
@@ -66,11 +68,8 @@ struct Global {
 enum Command {
     /// Find incidents in a made-up shop's metrics and in this machine's own, then serve them
     Demo(demo::Demo),
-    /// Write a new project folder with an example batch
-    Init {
-        /// The folder; made when missing, never overwritten
-        dir: PathBuf,
-    },
+    /// Write a new project folder, or with --from a batch by looking at where the numbers are
+    Init(init::Init),
     /// Check every configuration file and report all problems at once
     Check,
     /// Run a batch's jobs now, in the foreground
@@ -168,7 +167,7 @@ pub fn main() -> ExitCode {
 fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let global = cli.global;
     match cli.command {
-        Command::Init { dir } => check::init(&dir),
+        Command::Init(command) => on_runtime(init::init(&global, command)),
         Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::Check => check::check(&global),
         Command::Detect(command) => detect::detect(&command),

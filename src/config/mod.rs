@@ -43,7 +43,7 @@ use crate::domain::{BatchName, BatchSpec, DetectorKind, ParamValue, SystemSpec};
 pub use environment::{Environment, program};
 pub use problem::{Problem, Problems};
 pub use render::Color;
-pub use scaffold::{ScaffoldError, scaffold};
+pub use scaffold::{ScaffoldError, scaffold, scaffold_bare};
 pub use snapshot::Snapshot;
 
 use batch::BatchContext;
@@ -114,6 +114,30 @@ pub fn read(dir: &Path, env: &Environment, rule: ParamsRule) -> Reading {
         problems => Err(Problems(problems)),
     };
     Reading { outcome, snapshot }
+}
+
+/// One batch's text, read as if it were a file of the project of that name and the only one.
+/// Channels are taken as they are named.
+///
+/// # Errors
+/// [`Problems`], all of the text.
+pub fn read_batch(
+    dir: &Path,
+    stem: &str,
+    text: &str,
+    env: &Environment,
+) -> Result<BatchSpec, Problems> {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+    let mut check = Check::new(&dir);
+    let env = env.with_dotenv(&dir, &mut check);
+    let name = format!("{BATCH_DIR}/{stem}.toml");
+    let file = Arc::new(SourceFile { name, text: text.to_owned() });
+    let draft = drafts(&[file], &Table::new(), &env, &mut check).pop();
+    let batch = draft.map(|draft| draft.read(None, &mut check));
+    match (batch, check.into_problems()) {
+        (Some(batch), problems) if problems.is_empty() => Ok(batch),
+        (_, problems) => Err(Problems(problems)),
+    }
 }
 
 /// The system's settings, and whether the file could be read at all.

@@ -53,6 +53,7 @@ pub use intake::{Intake, IntakeRules, instant, time_and_value};
 pub use notes::Notes;
 pub use pushed::rows_of;
 pub use series_names::SeriesNames;
+pub use web::prometheus_metrics;
 
 /// What one read is about.
 #[derive(Debug, Clone, Copy)]

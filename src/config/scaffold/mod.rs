@@ -35,6 +35,25 @@ pub fn scaffold(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, ScaffoldErro
     if !existing.is_empty() {
         return Err(ScaffoldError::Exists { paths: existing });
     }
+    write_all(dir, &files)
+}
+
+/// Writes what a project needs before its first batch, where it is missing, and gives the paths of
+/// what was written.
+///
+/// # Errors
+/// [`ScaffoldError::Write`].
+pub fn scaffold_bare(dir: &Path) -> Result<Vec<PathBuf>, ScaffoldError> {
+    let mut files = vec![
+        (SYSTEM_FILE, include_str!("../../../config/anomstack.toml")),
+        (DEFAULTS_FILE, include_str!("../../../metric_batches/defaults.toml")),
+        (".gitignore", GITIGNORE),
+    ];
+    files.retain(|(name, _)| fs::symlink_metadata(dir.join(name)).is_err());
+    write_all(dir, &files)
+}
+
+fn write_all(dir: &Path, files: &[(&str, &str)]) -> Result<Vec<PathBuf>, ScaffoldError> {
     let mut written = Vec::new();
     for (name, text) in files {
         let path = dir.join(name);

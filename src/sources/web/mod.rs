@@ -1,6 +1,7 @@
 //! Sources that are asked over HTTP. Their addresses are configuration, so they may reach only what
 //! `net` permits; their answers are capped while they arrive and never trusted.
 
+mod catalogue;
 mod document;
 mod fetch;
 mod pages;
@@ -12,6 +13,7 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::prometheus_metrics;
 pub(super) use fetch::same_host;
 pub(super) use pages::read as read_http;
 pub(super) use prometheus::read as read_prometheus;
