@@ -104,7 +104,7 @@ pub(super) fn read(letter: Letter, limits: &Limits<'_>) -> Result<DataFrame, Ref
         Form::RemoteWrite => {
             let names = SeriesNames::new(limits.naming, limits.batch);
             let names = names.map_err(|error| malformed(&error))?;
-            remote_write::read(bytes, &names, MAX_ROWS)
+            remote_write::read(&bytes, &names, MAX_ROWS)
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Prometheus remote write, version 1: a `WriteRequest` of series with labels and samples. Only its
-//! leaves are decoded into messages; the lists around them are walked in place, because an empty
-//! element takes two bytes on the wire and a hundred in memory.
+//! Prometheus remote write, version 1: a `WriteRequest` of series with labels and samples. Only
+//! samples are decoded into messages; the lists around them are walked in place, because an empty
+//! element takes two bytes on the wire and a hundred in memory, and labels are read where they lie.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom, Series, TimeUnit, TimeZone};
 use prost::{
     Message,
@@ -17,18 +17,10 @@ const STALE: u64 = 0x7ff0_0000_0000_0002;
 /// Labels of one series.
 const MAX_LABELS: usize = 256;
 
-/// `WriteRequest.timeseries`, `TimeSeries.labels`.
+/// `WriteRequest.timeseries`, `TimeSeries.labels`, `Label.name`.
 const FIRST: u32 = 1;
-/// `TimeSeries.samples`.
-const SAMPLES: u32 = 2;
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(bytes = "bytes", tag = "1")]
-    name: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    value: Bytes,
-}
+/// `TimeSeries.samples`, `Label.value`.
+const SECOND: u32 = 2;
 
 #[derive(Clone, PartialEq, Message)]
 struct Sample {
@@ -42,13 +34,17 @@ struct Sample {
 /// The samples of a request as rows. Marks of an ended series, exemplars, metadata and native
 /// histograms, which have no one value, are passed over.
 pub(super) fn read(
-    bytes: Bytes,
+    bytes: &[u8],
     names: &SeriesNames<'_>,
     max_rows: usize,
 ) -> Result<DataFrame, Refusal> {
     let mut rows = Rows::default();
+    let mut labels = Vec::new();
     each_field(bytes, &mut |tag, series| match tag {
-        FIRST => rows.series(series, names, max_rows),
+        FIRST => {
+            labels.clear();
+            rows.series(series, &mut labels, names, max_rows)
+        }
         _ => Ok(()),
     })?;
     rows.frame()
@@ -64,13 +60,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn series(
+    fn series<'b>(
         &mut self,
-        bytes: Bytes,
+        bytes: &'b [u8],
+        labels: &mut Vec<(&'b str, &'b str)>,
         names: &SeriesNames<'_>,
         max_rows: usize,
     ) -> Result<(), Refusal> {
-        let mut labels: Vec<Label> = Vec::new();
         let place = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         let n_before = self.of.len();
         each_field(bytes, &mut |tag, field| {
@@ -78,22 +74,20 @@ impl Rows {
                 FIRST if labels.len() == MAX_LABELS => {
                     return Err(wrong(&format!("a series has more than {MAX_LABELS} labels")));
                 }
-                FIRST => labels.push(Label::decode(field).map_err(|error| wrong(&error))?),
-                SAMPLES => self.sample(place, field, max_rows)?,
+                FIRST => labels.push(label(field)?),
+                SECOND => self.sample(place, field, max_rows)?,
                 _ => {}
             }
             Ok(())
         })?;
-        if n_before == self.of.len() {
-            return Ok(());
+        if n_before < self.of.len() {
+            labels.sort_unstable();
+            self.names.push(names.of(labels).map_err(|error| super::malformed(&error))?);
         }
-        let mut pairs = labels.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-        pairs.sort_unstable();
-        self.names.push(names.of(&pairs).map_err(|error| super::malformed(&error))?);
         Ok(())
     }
 
-    fn sample(&mut self, place: u32, field: Bytes, max_rows: usize) -> Result<(), Refusal> {
+    fn sample(&mut self, place: u32, field: &[u8], max_rows: usize) -> Result<(), Refusal> {
         let sample = Sample::decode(field).map_err(|error| wrong(&error))?;
         if sample.value.to_bits() == STALE {
             return Ok(());
@@ -122,15 +116,24 @@ impl Rows {
     }
 }
 
-fn pair(label: &Label) -> Result<(&str, &str), Refusal> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| wrong(&"a label is not UTF-8"));
-    Ok((text(&label.name)?, text(&label.value)?))
+fn label(bytes: &[u8]) -> Result<(&str, &str), Refusal> {
+    let (mut name, mut value) = ("", "");
+    each_field(bytes, &mut |tag, field| {
+        let text = || std::str::from_utf8(field).map_err(|_| wrong(&"a label is not UTF-8"));
+        match tag {
+            FIRST => name = text()?,
+            SECOND => value = text()?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((name, value))
 }
 
 /// Calls `each` with the tag and the bytes of every length-delimited field of a message.
-fn each_field(
-    mut message: Bytes,
-    each: &mut dyn FnMut(u32, Bytes) -> Result<(), Refusal>,
+fn each_field<'b>(
+    mut message: &'b [u8],
+    each: &mut impl FnMut(u32, &'b [u8]) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     while message.has_remaining() {
         let (tag, wire) = decode_key(&mut message).map_err(|error| wrong(&error))?;
@@ -141,10 +144,11 @@ fn each_field(
         }
         let length = decode_varint(&mut message).map_err(|error| wrong(&error))?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if message.remaining() < length {
+        let Some((field, rest)) = message.split_at_checked(length) else {
             return Err(wrong(&"a field is longer than the message"));
-        }
-        each(tag, message.split_to(length))?;
+        };
+        message = rest;
+        each(tag, field)?;
     }
     Ok(())
 }

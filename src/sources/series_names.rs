@@ -39,8 +39,13 @@ impl<'a> SeriesNames<'a> {
         text.push_str(named.map_or("", |(_, name)| name));
         let mut separator = '{';
         for (label, value) in labels.iter().filter(|(label, _)| *label != "__name__") {
-            // Writing to a string cannot fail.
-            write!(text, "{separator}{label}={value:?}").unwrap_or_default();
+            text.push(separator);
+            text.push_str(label);
+            match value.bytes().all(is_plain) {
+                true => text.extend(["=\"", value, "\""]),
+                // Writing to a string cannot fail.
+                false => write!(text, "={value:?}").unwrap_or_default(),
+            }
             separator = ',';
         }
         if separator == ',' {
@@ -48,6 +53,11 @@ impl<'a> SeriesNames<'a> {
         }
         if text.is_empty() { self.batch.as_str().to_owned() } else { text }
     }
+}
+
+/// Whether a byte of a label stands for itself between quotes.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 #[cfg(test)]

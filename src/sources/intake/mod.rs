@@ -275,7 +275,7 @@ fn upserted(metric: MetricName, mut rows: Vec<(i64, f64)>, rejects: &mut Rejects
 fn words(row: usize, entry: &Entry, times: &Times<'_>, values: &Values) -> String {
     let cell = times.column.get(row).map(|cell| printable(&cell.str_value())).unwrap_or_default();
     let n_row = times.n_before + row as u64 + 1;
-    format!("row {n_row}, `{}` at `{cell}`: {}", entry.shown, values.shown(row))
+    format!("row {n_row}, `{}` at `{cell}`: {}", entry.shown(), values.shown(row))
 }
 
 /// What came of one frame.

@@ -13,8 +13,16 @@ use crate::{
 pub(super) struct Entry {
     /// The name, or why its rows are left out.
     pub(super) name: Result<MetricName, RejectReason>,
+    /// The text of one that is left out, made safe to print.
+    left_out: Option<String>,
+}
+
+impl Entry {
     /// Its text, made safe to print.
-    pub(super) shown: String,
+    pub(super) fn shown(&self) -> String {
+        let name = self.name.as_ref().map(|name| printable(name.as_str())).ok();
+        name.or_else(|| self.left_out.clone()).unwrap_or_default()
+    }
 }
 
 /// A column's names.
@@ -57,7 +65,8 @@ pub(super) fn entry(text: &str, exclude: &GlobSet) -> Entry {
     } else {
         MetricName::parse(text).map_err(|_| RejectReason::BadName)
     };
-    Entry { name, shown: printable(text) }
+    let left_out = name.is_err().then(|| printable(text));
+    Entry { name, left_out }
 }
 
 /// Compiles globs over metric names.
