@@ -12,6 +12,7 @@ mod names;
 mod plain;
 mod remembered;
 mod run;
+mod schedule;
 mod score;
 mod secret;
 mod series;
@@ -24,8 +25,8 @@ pub mod words;
 pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
 pub use batch::{
     AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorSpec,
-    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Missed, ParamValue,
-    ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec, Trigger,
+    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, ParamValue, ScoreSpec, Snooze,
+    SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};
@@ -41,6 +42,7 @@ pub use run::{
     AlertReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState, ScoreReport,
     Skipped, TrainReport, UnknownText,
 };
+pub use schedule::{Missed, ScheduleSpec, Trigger};
 pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
