@@ -58,9 +58,9 @@ pub(super) enum Wrong {
 
 /// How many values a page says it has, and whether they are rows and not a dictionary.
 fn n_values(header: &PageHeader) -> (i64, bool) {
-    let data = header.data_page_header.as_ref().map(|page| page.num_values);
-    let data = data.or(header.data_page_header_v2.as_ref().map(|page| page.num_values));
-    match (data, &header.dictionary_page_header) {
+    let rows = header.data_page_header.as_ref().map(|page| page.num_values);
+    let rows = rows.or(header.data_page_header_v2.as_ref().map(|page| page.num_values));
+    match (rows, &header.dictionary_page_header) {
         (Some(n_values), _) => (i64::from(n_values), true),
         (None, Some(page)) => (i64::from(page.num_values), false),
         (None, None) => (0, false),
