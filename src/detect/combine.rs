@@ -43,6 +43,8 @@ fn reduce(how: Combine, scores: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::{Band, NoScore, Timestamp};
 
@@ -74,5 +76,60 @@ mod tests {
         assert_eq!(combined[0].score, Err(NoScore::Constant));
         assert_eq!(combined[0].band, second[0].band);
         assert_eq!(combine(Combine::Max, &[]), []);
+    }
+
+    fn combined(how: Combine, scores: &[Option<f64>]) -> Result<f64, NoScore> {
+        let parts = scores.iter().map(|score| part(score.ok_or(NoScore::Constant)));
+        combine(how, &parts.collect::<Vec<_>>())[0].score.clone()
+    }
+
+    fn any_score() -> impl Strategy<Value = Option<f64>> {
+        prop_oneof![
+            1 => Just(None),
+            2 => prop_oneof![Just(Some(0.0)), Just(Some(1.0))],
+            6 => (0.0..=1.0).prop_map(Some),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_combination_lies_among_its_parts_and_in_the_order_of_its_kinds(
+            scores in proptest::collection::vec(any_score(), 1..8),
+        ) {
+            let of = |how| combined(how, &scores);
+            let known: Vec<f64> = scores.iter().flatten().copied().collect();
+            let Ok(least) = of(Combine::Min) else {
+                prop_assert!(known.is_empty());
+                return Ok(());
+            };
+            let most = of(Combine::Max).unwrap();
+            prop_assert!(known.contains(&least) && known.contains(&most));
+            for how in [Combine::Mean, Combine::Median, Combine::Geomean] {
+                let score = of(how).unwrap();
+                prop_assert!(least - 1e-12 <= score && score <= most + 1e-12, "{} {}", how, score);
+            }
+            prop_assert!(of(Combine::Geomean).unwrap() <= of(Combine::Mean).unwrap() + 1e-12);
+        }
+
+        #[test]
+        fn a_part_that_scores_higher_never_lowers_the_whole_and_order_does_not_matter(
+            scores in proptest::collection::vec(any_score(), 1..8),
+            which in 0_usize..8,
+            higher in 0.0..=1.0_f64,
+        ) {
+            let mut raised = scores.clone();
+            let which = which % scores.len();
+            raised[which] = raised[which].map(|score| score.max(higher));
+            let mut turned = scores.clone();
+            turned.rotate_left(which);
+            for how in [Combine::Mean, Combine::Max, Combine::Min, Combine::Median, Combine::Geomean] {
+                let (Ok(before), Ok(after)) = (combined(how, &scores), combined(how, &raised)) else {
+                    continue;
+                };
+                prop_assert!(before <= after + 1e-12, "{} {} {}", how, before, after);
+                let turned = combined(how, &turned).unwrap();
+                prop_assert!((turned - before).abs() <= 1e-12, "{} {} {}", how, before, turned);
+            }
+        }
     }
 }

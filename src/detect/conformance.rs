@@ -10,17 +10,20 @@ use crate::domain::{
 };
 use crate::features::{self, FeatureFrame};
 
-/// All but `auto`, which chooses among them.
-pub(super) const KINDS: &[DetectorKind] = DetectorKind::ALL.split_at(1).1;
+pub(super) const KINDS: &[DetectorKind] = DetectorKind::ALL;
 pub(super) const CONTEXT: FitContext = FitContext { timezone: Tz::Europe__Dublin, seed: 7 };
 
 pub(super) fn spec(kind: DetectorKind) -> DetectorSpec {
     DetectorSpec { kind, tag: kind.to_string(), params: Default::default() }
 }
 
+/// Whether it sees rows of the feature matrix, not the series as it is.
+pub(super) fn looks_at_rows(kind: DetectorKind) -> bool {
+    !matches!(kind, DetectorKind::Auto | DetectorKind::Seasonal)
+}
+
 fn features_of(kind: DetectorKind) -> FeatureSpec {
-    let lags = if kind == DetectorKind::Seasonal { 0 } else { 3 };
-    with_lags(lags)
+    with_lags(if looks_at_rows(kind) { 3 } else { 0 })
 }
 
 fn with_lags(lags: usize) -> FeatureSpec {
@@ -65,6 +68,84 @@ fn assert_sound(kind: DetectorKind, scores: &[RowScore]) {
             assert!(band.lower <= band.expected && band.expected <= band.upper, "{kind} {band:?}");
             assert!(band.lower.is_finite() && band.upper.is_finite(), "{kind} {band:?}");
         }
+    }
+}
+
+/// Inputs that are hard to learn from or to judge, by name: seconds and values.
+fn bad_inputs() -> Vec<(&'static str, Vec<(i64, f64)>)> {
+    let of = |n: usize, value: &dyn Fn(usize) -> f64| -> Vec<(i64, f64)> {
+        (0..n).map(|i| (1_771_000_000 + 3_600 * i as i64, value(i))).collect()
+    };
+    let ordinary = |i: usize| 10.0 + noise(i);
+    let every_tenth = |odd: f64| move |i: usize| if i % 10 == 7 { odd } else { ordinary(i) };
+    let mut gappy = hourly(300);
+    gappy.retain(|(at, _)| at / 86_400 % 3 != 0);
+    let mut unsorted = hourly(200);
+    unsorted.swap(20, 150);
+    unsorted.reverse();
+    let mut twice = hourly(200);
+    twice.iter_mut().for_each(|(at, _)| *at -= *at % 7_200);
+    vec![
+        ("no row", of(0, &ordinary)),
+        ("one row", of(1, &ordinary)),
+        ("two rows", of(2, &ordinary)),
+        ("fourteen rows", of(14, &ordinary)),
+        ("constant", of(200, &|_| 7.0)),
+        ("two values", of(200, &|i| f64::from(u8::from(noise(i) < 0.0)))),
+        ("integers", of(200, &|i| (20.0 * noise(i)).round())),
+        ("all missing", of(200, &|_| f64::NAN)),
+        ("some missing", of(200, &every_tenth(f64::NAN))),
+        ("infinite", of(200, &every_tenth(f64::INFINITY))),
+        ("minus infinite", of(200, &every_tenth(f64::NEG_INFINITY))),
+        ("huge", of(200, &|i| noise(i) * 1e308)),
+        ("as large as can be", of(200, &|i| if i % 2 == 0 { f64::MAX } else { f64::MIN })),
+        ("one huge", of(200, &|i| if i == 150 { 1e308 } else { ordinary(i) })),
+        ("tiny", of(200, &|i| noise(i) * 1e-300)),
+        ("denormal", of(200, &|i| (noise(i) * 50.0).round() * 5e-324)),
+        ("far from zero", of(200, &|i| 1e15 + noise(i).round())),
+        ("gappy", gappy),
+        ("unsorted", unsorted),
+        ("every time twice", twice),
+    ]
+}
+
+#[test]
+fn bad_input_gives_a_score_in_range_or_a_reason() {
+    for &kind in KINDS {
+        let usual = fit(&spec(kind), &frame(kind, &hourly(200)), &CONTEXT).unwrap();
+        for (what, points) in bad_inputs() {
+            // A stored series is in time order and has an instant once; a matrix need not be.
+            if !looks_at_rows(kind) && !points.is_sorted_by(|one, next| one.0 < next.0) {
+                continue;
+            }
+            let frame = frame(kind, &points);
+            let scores = all(&usual, &frame);
+            assert_eq!(scores.len(), points.len(), "{kind} {what}");
+            assert_sound(kind, &scores);
+            for (row, (_, value)) in scores.iter().zip(&points) {
+                assert!(value.is_finite() || row.score.is_err(), "{kind} {what} {value}");
+            }
+            if let Ok(model) = fit(&spec(kind), &frame, &CONTEXT) {
+                assert_sound(kind, &all(&model, &frame));
+                assert_sound(kind, &all(&model, &super::conformance::frame(kind, &hourly(60))));
+                assert_eq!(Fitted::from_plain(&model.to_plain()).unwrap(), model, "{kind} {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn training_beside_others_gives_the_same_model() {
+    for &kind in KINDS {
+        let frame = frame(kind, &hourly(300));
+        let alone = fit(&spec(kind), &frame, &CONTEXT).unwrap();
+        let train = || fit(&spec(kind), &frame, &CONTEXT).unwrap();
+        std::thread::scope(|scope| {
+            let beside: Vec<_> = (0..4).map(|_| scope.spawn(train)).collect();
+            for model in beside {
+                assert_eq!(model.join().unwrap().to_plain(), alone.to_plain(), "{kind}");
+            }
+        });
     }
 }
 
@@ -152,7 +233,7 @@ fn constant_series_give_no_alert() {
 #[test]
 fn series_too_short_say_how_much_is_missing() {
     for &kind in KINDS {
-        for n in 0..5 {
+        for n in [0, 1, 2, 3, 4] {
             let reason = fit(&spec(kind), &frame(kind, &hourly(n)), &CONTEXT).unwrap_err();
             let NoScore::TooFewPoints { need, have } = reason else { panic!("{kind} {reason}") };
             assert!(have < need, "{kind} {have} {need}");

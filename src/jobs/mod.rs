@@ -24,6 +24,7 @@ mod score;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
+mod stretches;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
 //! What a training finds out about its model beside the model: a threshold for a budget of alerts,
 //! and which made-up anomalies it finds in the metric's own history.
 
+use std::collections::BTreeMap;
+
 use crate::{
     alerting::{self, Scored},
     domain::{
-        BatchSpec, Budget, Calibration, Injected, InjectedKind, ModelVersion, NoScore, RowScore,
-        ScorePoint, Series,
+        BatchSpec, Budget, Calibration, Injected, InjectedKind, ModelQuality, ModelVersion,
+        NoScore, RowScore, ScorePoint, Series,
     },
 };
 
@@ -151,4 +153,20 @@ fn delay(model: &Model, shadow: &Series, batch: &BatchSpec, threshold: f64) -> O
     let mut seen = rows.iter().filter(|row| start <= row.at);
     let reached = |row: &RowScore| row.score.as_ref().is_ok_and(|score| threshold <= *score);
     seen.position(reached).map(|n| n as u64)
+}
+
+/// Of the made-up anomalies of each kind, the share found over all metrics of a training.
+pub(super) fn found_shares<'a>(
+    qualities: impl Iterator<Item = &'a ModelQuality>,
+) -> BTreeMap<InjectedKind, f64> {
+    let mut counts: BTreeMap<InjectedKind, (u64, u64)> = BTreeMap::new();
+    for one in qualities.filter_map(|quality| quality.recall.as_ref()).flat_map(|r| &r.kinds) {
+        let (found, tried) = counts.entry(one.kind).or_default();
+        *found += one.found;
+        *tried += one.tried;
+    }
+    let share = |(kind, (found, tried)): (InjectedKind, (u64, u64))| {
+        (0 < tried).then(|| (kind, found as f64 / tried as f64))
+    };
+    counts.into_iter().filter_map(share).collect()
 }

@@ -2,10 +2,7 @@
 //! cannot be trained is an entry in the report; the others' new versions become current together,
 //! unless a training as of a later instant was there before.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use rayon::prelude::*;
@@ -14,13 +11,12 @@ use crate::{
     catalog::{feedback, metrics, models, runs, runs::Claim, watermarks},
     detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, Incident, InjectedKind, LeftOut, MetricName, ModelCard,
-        ModelQuality, ModelVersion, NoScore, Recall, ScorePoint, Series, Skipped, Span, Timestamp,
-        TrainReport,
+        BatchSpec, DetectorCard, Incident, LeftOut, MetricName, ModelCard, ModelQuality,
+        ModelVersion, NoScore, Recall, ScorePoint, Series, Skipped, Span, Timestamp, TrainReport,
     },
     features::{self, FeatureFrame},
     io::sha256_hex,
-    series::Range,
+    series::{Names, Range},
 };
 
 use super::{
@@ -28,12 +24,15 @@ use super::{
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
-    quality, verify, window,
+    quality, stretches, verify, window,
 };
 
 /// Metrics fitted on each computing thread before their models are written: bounds the memory of a
 /// large batch.
 const FITS_PER_THREAD: usize = 8;
+/// Points read at once: what a batch's history takes in memory at most, 16 bytes each, whatever the
+/// number of its metrics.
+const POINTS_AT_ONCE: usize = 5_000_000;
 /// Models written at once; each is two fsynced objects.
 const WRITES: usize = 8;
 /// Detectors draw from this; the same data give the same model.
@@ -51,14 +50,34 @@ pub(super) async fn train(
     batch: &BatchSpec,
     as_of: AsOf,
 ) -> Result<TrainReport, JobError> {
-    let mut known = Known::read(ctx, batch, as_of).await?;
-    let mut pending = read_window(ctx, batch, as_of, &known).await?;
-    known.recall_due = known.oldest_recalls(&pending);
-    let known = Arc::new(known);
-    ctx.progress.begin(pending.len() as u64);
-    let batch = Arc::new(batch.clone());
+    let known = Arc::new(Known::read(ctx, batch, as_of).await?);
+    let shared = Arc::new(batch.clone());
     let mut report = TrainReport::default();
     let mut stored = Vec::new();
+    let metrics = stretches::learnt_metrics(ctx, batch).await?;
+    ctx.progress.begin(metrics.len() as u64);
+    let stretches = stretches::of(&metrics, POINTS_AT_ONCE / batch.train.max_points.max(1));
+    let n_recalls = RECALLS.div_ceil(stretches.len());
+    for names in stretches {
+        let mut pending = read_window(ctx, batch, as_of, (&known, names)).await?;
+        known.choose_recalls(&mut pending, n_recalls);
+        stored.extend(train_stretch(ctx, (&shared, &known), pending, &mut report).await?);
+    }
+    report.trained = stored.len() as u64;
+    report.rows = stored.iter().map(|stored| stored.row.rows).sum();
+    register(ctx, claim, batch, Trained { as_of, stored: &stored, skipped: &report.skipped })
+        .await?;
+    Ok(report)
+}
+
+/// Fits, writes and verifies models of some metrics, a few at a time.
+async fn train_stretch(
+    ctx: &JobContext,
+    (batch, known): (&Arc<BatchSpec>, &Arc<Known>),
+    mut pending: Vec<Learnable>,
+    report: &mut TrainReport,
+) -> Result<Vec<Stored>, JobError> {
+    let mut stored = Vec::with_capacity(pending.len());
     let n_at_once = FITS_PER_THREAD * ctx.compute.n_threads();
     while !pending.is_empty() {
         let chunk: Vec<(Learnable, ModelVersion)> = pending
@@ -67,7 +86,7 @@ pub(super) async fn train(
             .collect();
         let n_metrics = chunk.len() as u64;
         let (fitted, skipped) =
-            fit_chunk(ctx, (Arc::clone(&batch), Arc::clone(&known)), chunk).await?;
+            fit_chunk(ctx, (Arc::clone(batch), Arc::clone(known)), chunk).await?;
         for left_out in fitted.iter().flat_map(|(_, _, card)| &card.left_out) {
             let why = format!("detector `{}`: {}", left_out.tag, left_out.reason);
             *report.left_out.entry(why).or_default() += 1;
@@ -76,11 +95,7 @@ pub(super) async fn train(
         report.skipped.extend(skipped);
         ctx.progress.advance(n_metrics);
     }
-    report.trained = stored.len() as u64;
-    report.rows = stored.iter().map(|stored| stored.row.rows).sum();
-    register(ctx, claim, &batch, Trained { as_of, stored: &stored, skipped: &report.skipped })
-        .await?;
-    Ok(report)
+    Ok(stored)
 }
 
 /// What models learn from: the window's newest points outside the excluded periods.
@@ -88,14 +103,14 @@ async fn read_window(
     ctx: &JobContext,
     batch: &BatchSpec,
     as_of: AsOf,
-    known: &Known,
+    (known, names): (&Known, Names),
 ) -> Result<Vec<Learnable>, JobError> {
     let from = as_of.now - batch.train.window;
     // Which are the newest shows only after the excluded periods are taken out.
     let is_whole = batch.train.exclude_periods.is_empty() && known.incidents.is_empty();
     let newest = is_whole.then_some(batch.train.max_points);
     let until = as_of.until_full(batch.features.resample);
-    let range = Range { newest, ..Range::between(from, until) };
+    let range = Range { newest, names, ..Range::between(from, until) };
     let all = window::points_between(ctx, &batch.name, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
@@ -106,6 +121,8 @@ async fn read_window(
 struct Learnable {
     series: Series,
     n_excluded: u64,
+    /// Whether its recall is measured this time.
+    is_recall_due: bool,
 }
 
 impl Learnable {
@@ -115,7 +132,8 @@ impl Learnable {
         let own: Vec<&Incident> =
             incidents.iter().filter(|incident| incident.metric == series.metric).collect();
         if periods.is_empty() && own.is_empty() {
-            return Self { series: series.newest(batch.train.max_points), n_excluded: 0 };
+            let series = series.newest(batch.train.max_points);
+            return Self { series, n_excluded: 0, is_recall_due: false };
         }
         let is_out = |at: Timestamp| {
             periods.iter().any(|period| period.from <= at && at < period.to)
@@ -131,7 +149,8 @@ impl Learnable {
                 kept.value.push(*value);
             }
         }
-        Self { series: kept.newest(batch.train.max_points), n_excluded }
+        let series = kept.newest(batch.train.max_points);
+        Self { series, n_excluded, is_recall_due: false }
     }
 }
 
@@ -142,23 +161,21 @@ struct Known {
     /// Of the training window, where a budget asks for them.
     scores: BTreeMap<MetricName, Vec<ScorePoint>>,
     incidents: Vec<Incident>,
-    /// Whose recall is measured this time.
-    recall_due: BTreeSet<MetricName>,
 }
 
 impl Known {
-    /// The metrics that were never measured or not for longest.
-    fn oldest_recalls(&self, pending: &[Learnable]) -> BTreeSet<MetricName> {
-        let measured_at = |metric: &MetricName| {
-            let recall = self.qualities.get(metric).and_then(|quality| quality.recall.as_ref());
+    /// Marks so many metrics that were never measured or not for longest.
+    fn choose_recalls(&self, pending: &mut [Learnable], n_recalls: usize) {
+        let measured_at = |one: &Learnable| {
+            let quality = self.qualities.get(&one.series.metric);
+            let recall = quality.and_then(|quality| quality.recall.as_ref());
             recall.map_or(Timestamp::MIN, |recall| recall.measured_at)
         };
-        let metrics =
-            pending.iter().map(|one| (measured_at(&one.series.metric), &one.series.metric));
-        let is_old = |(at, _): &(Timestamp, &MetricName)| RECALL_EVERY <= self.as_of.now - *at;
-        let mut old: Vec<(Timestamp, &MetricName)> = metrics.filter(is_old).collect();
-        old.sort_unstable();
-        old.into_iter().take(RECALLS).map(|(_, metric)| metric.clone()).collect()
+        let mut old: Vec<(Timestamp, &mut Learnable)> =
+            pending.iter_mut().map(|one| (measured_at(one), one)).collect();
+        old.retain(|(at, _)| RECALL_EVERY <= self.as_of.now - *at);
+        old.sort_by_key(|(at, _)| *at);
+        old.into_iter().take(n_recalls).for_each(|(_, one)| one.is_recall_due = true);
     }
 
     async fn read(ctx: &JobContext, batch: &BatchSpec, as_of: AsOf) -> Result<Self, JobError> {
@@ -175,8 +192,7 @@ impl Known {
             true => window::scores_between(ctx, &batch.name, range).await?,
             false => BTreeMap::new(),
         };
-        let recall_due = BTreeSet::new();
-        Ok(Self { as_of, qualities, scores, incidents, recall_due })
+        Ok(Self { as_of, qualities, scores, incidents })
     }
 }
 
@@ -213,7 +229,7 @@ fn fit_metric(
     batch: &BatchSpec,
     known: &Known,
 ) -> Result<Fit, NoScore> {
-    let Learnable { series, n_excluded } = learnable;
+    let Learnable { series, n_excluded, .. } = learnable;
     let (need, have) = (batch.train.min_points, series.len());
     let (Some(first), Some(last)) = (series.at.first(), series.at.last()) else {
         return Err(NoScore::TooFewPoints { need, have });
@@ -229,7 +245,7 @@ fn fit_metric(
     let quality = ModelQuality {
         gaps: quality::gaps(series),
         excluded_rows: *n_excluded,
-        ..measured(tested, &model, (series, batch), known)
+        ..measured(tested, &model, (learnable, batch), known)
     };
     let (name, metric) = (model.batch.clone(), model.metric.clone());
     let bytes = model.encode().map_err(|_| NoScore::OutOfRange)?;
@@ -269,9 +285,10 @@ fn fit_model(
 fn measured(
     tested: ModelQuality,
     model: &Model,
-    (series, batch): (&Series, &BatchSpec),
+    (learnable, batch): (&Learnable, &BatchSpec),
     known: &Known,
 ) -> ModelQuality {
+    let series = &learnable.series;
     let spec = batch.alert_for(&series.metric);
     let fit = |part: &Series| fit_model(part, model.version.clone(), batch).map(|fit| fit.0);
     let stored = known.scores.get(&series.metric).map_or(&[][..], Vec::as_slice);
@@ -282,7 +299,7 @@ fn measured(
         let kinds = quality::inject(model, series, batch, threshold);
         Recall { measured_at: known.as_of.now, kinds }
     };
-    let recall = match known.recall_due.contains(&series.metric) {
+    let recall = match learnable.is_recall_due {
         true => Some(measure()),
         false => known.qualities.get(&series.metric).and_then(|quality| quality.recall.clone()),
     };
@@ -367,7 +384,8 @@ async fn register(
         tracing::warn!(%batch, "models trained as of {then} do not replace those as of {newest}");
     }
     ctx.metrics.metrics_trained(&batch.name, stored.len() as u64);
-    for (kind, share) in found_shares(stored) {
+    let qualities = stored.iter().filter_map(|stored| stored.row.quality.as_ref());
+    for (kind, share) in quality::found_shares(qualities) {
         ctx.metrics.set_injected_found(&batch.name, kind, share);
     }
     for skip in skipped {
@@ -377,19 +395,4 @@ async fn register(
         ctx.metrics.set_newest_model(&batch.name, now);
     }
     Ok(())
-}
-
-/// Of the made-up anomalies of each kind, the share found over all metrics of a training.
-fn found_shares(stored: &[Stored]) -> BTreeMap<InjectedKind, f64> {
-    let mut counts: BTreeMap<InjectedKind, (u64, u64)> = BTreeMap::new();
-    let qualities = stored.iter().filter_map(|stored| stored.row.quality.as_ref());
-    for one in qualities.filter_map(|quality| quality.recall.as_ref()).flat_map(|r| &r.kinds) {
-        let (found, tried) = counts.entry(one.kind).or_default();
-        *found += one.found;
-        *tried += one.tried;
-    }
-    let share = |(kind, (found, tried)): (InjectedKind, (u64, u64))| {
-        (0 < tried).then(|| (kind, found as f64 / tried as f64))
-    };
-    counts.into_iter().filter_map(share).collect()
 }

@@ -228,16 +228,16 @@ fn for_each_metric(
     }
 }
 
-/// The rows of one metric among names in order.
+/// The rows of the metrics asked for, which lie beside each other, among names in order.
 pub(super) fn rows_of(
     names: &DataFrame,
-    metric: &MetricName,
+    is_wanted: impl Fn(&str) -> bool,
 ) -> Result<std::ops::Range<usize>, ColumnError> {
     let names = names.column("metric")?.str()?;
-    let from = names.iter().position(|name| name == Some(metric.as_str()));
+    let from = names.iter().position(|name| name.is_some_and(&is_wanted));
     let from = from.unwrap_or(names.len());
-    let same = names.iter().skip(from).take_while(|name| *name == Some(metric.as_str()));
-    Ok(from..from + same.count())
+    let wanted = names.iter().skip(from).take_while(|name| name.is_some_and(&is_wanted));
+    Ok(from..from + wanted.count())
 }
 
 fn parse_name(name: &str, row: usize) -> Result<MetricName, ColumnError> {

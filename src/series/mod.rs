@@ -17,4 +17,4 @@ pub use columns::ColumnError;
 pub use compaction::plan_compaction;
 pub use error::SeriesError;
 pub use history::History;
-pub use segment::Range;
+pub use segment::{Names, Range};

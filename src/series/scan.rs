@@ -10,10 +10,10 @@ use polars::prelude::{
 use super::{
     History, SeriesError,
     columns::instant_type,
-    segment::{Range, damaged},
+    segment::{Names, Range, damaged},
 };
 use crate::{
-    domain::Segment,
+    domain::{MetricName, Segment},
     io::{parquet, parquet::ParquetError, verify},
 };
 
@@ -74,10 +74,14 @@ impl History {
 fn holds(query: &Range) -> Expr {
     let instant = |at: crate::domain::Timestamp| lit(at.micros()).cast(instant_type());
     let in_time = col("at").gt_eq(instant(query.from)).and(col("at").lt(instant(query.to)));
-    match &query.metric {
-        Some(metric) => in_time.and(col("metric").eq(lit(metric.as_str()))),
-        None => in_time,
-    }
+    let Names { from, before } = &query.names;
+    let name = |metric: &MetricName| lit(metric.as_str());
+    let conditions = [
+        query.metric.as_ref().map(|only| col("metric").eq(name(only))),
+        from.as_ref().map(|from| col("metric").gt_eq(name(from))),
+        before.as_ref().map(|before| col("metric").lt(name(before))),
+    ];
+    conditions.into_iter().flatten().fold(in_time, Expr::and)
 }
 
 fn undecoded(segment: &Segment, source: ParquetError) -> SeriesError {

@@ -26,16 +26,27 @@ pub struct Range {
     pub from: Timestamp,
     /// The first instant no longer wanted.
     pub to: Timestamp,
-    /// One metric, or all of them.
+    /// One metric, or all of `names`.
     pub metric: Option<MetricName>,
+    /// Which metrics by their place in the order of names.
+    pub names: Names,
     /// So many of each metric's rows, the newest, or all of them.
     pub newest: Option<usize>,
+}
+
+/// A stretch of metrics in the order of their names; all of them by default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Names {
+    /// The first, or from the very first on.
+    pub from: Option<MetricName>,
+    /// The first no longer wanted, or to the very last.
+    pub before: Option<MetricName>,
 }
 
 impl Range {
     /// Every metric from one instant to before another.
     pub fn between(from: Timestamp, to: Timestamp) -> Self {
-        Self { from, to, metric: None, newest: None }
+        Self { from, to, metric: None, names: Names::default(), newest: None }
     }
 }
 
@@ -59,6 +70,19 @@ impl Range {
     /// Whether a segment may hold rows of the range.
     pub(super) fn touches(&self, segment: &Segment) -> bool {
         self.from <= segment.max_at && segment.min_at < self.to
+    }
+
+    /// Whether every metric is asked for.
+    fn is_of_all(&self) -> bool {
+        self.metric.is_none() && self.names == Names::default()
+    }
+
+    /// Whether a metric is one of those asked for.
+    fn names(&self, metric: &str) -> bool {
+        let Names { from, before } = &self.names;
+        self.metric.as_ref().is_none_or(|only| only.as_str() == metric)
+            && from.as_ref().is_none_or(|from| from.as_str() <= metric)
+            && before.as_ref().is_none_or(|before| metric < before.as_str())
     }
 
     /// Whether an instant is one of those asked for.
@@ -137,9 +161,9 @@ impl<T: Row> Schema<T> {
         // once.
         for group in file.row_groups() {
             let mut stretch = 0..group.n_rows();
-            if let Some(metric) = query.and_then(|query| query.metric.as_ref()) {
+            if let Some(query) = query.filter(|query| !query.is_of_all()) {
                 let names = file.read(group, stretch, Some(&["metric"])).map_err(undecoded)?;
-                stretch = columns::rows_of(&names, metric).map_err(misfit)?;
+                stretch = columns::rows_of(&names, |name| query.names(name)).map_err(misfit)?;
             }
             if !stretch.is_empty() {
                 let frame = file.read(group, stretch, None).map_err(undecoded)?;

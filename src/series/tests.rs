@@ -119,6 +119,19 @@ async fn a_range_holds_its_first_instant_and_not_its_last() {
     assert_eq!(bench.read(&only_b).await, [series("b", &[(3, 9.0)])]);
     let only_z = Range { metric: Some(name("z")), ..Range::between(at(0), at(9)) };
     assert_eq!(bench.read(&only_z).await, []);
+    for (from, before, expected) in [
+        (None, Some("b"), vec!["a"]),
+        (Some("b"), None, vec!["b"]),
+        (Some("a"), Some("b"), vec!["a"]),
+        (Some("aa"), Some("ab"), vec![]),
+        (None, None, vec!["a", "b"]),
+    ] {
+        let names = Names { from: from.map(name), before: before.map(name) };
+        let range = Range { names, ..Range::between(at(0), at(9)) };
+        let read = bench.read(&range).await;
+        let found: Vec<&str> = read.iter().map(|series| series.metric.as_str()).collect();
+        assert_eq!(found, expected, "{from:?} {before:?}");
+    }
 }
 
 #[tokio::test]
