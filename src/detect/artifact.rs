@@ -8,6 +8,8 @@ use super::Fitted;
 /// The newest layout of the detectors of rows. The first had the linear `proba` only, and neither a
 /// threshold nor the parameters that came later.
 const BY_ROW: i64 = 2;
+/// The newest layout of the default detector.
+const AUTO: i64 = 1;
 /// The newest layout of the seasonal detector.
 const SEASONAL: i64 = 1;
 
@@ -68,7 +70,8 @@ pub(super) fn from_plain(plain: &Plain) -> Result<Fitted, DecodeError> {
 /// The format this program writes.
 fn newest_format(kind: DetectorKind) -> i64 {
     match kind {
-        DetectorKind::Auto | DetectorKind::Seasonal => SEASONAL,
+        DetectorKind::Auto => AUTO,
+        DetectorKind::Seasonal => SEASONAL,
         DetectorKind::Pca
         | DetectorKind::Knn
         | DetectorKind::Lof

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::features::{self, FeatureFrame};
 
 pub(super) const KINDS: &[DetectorKind] = DetectorKind::ALL;
-pub(super) const CONTEXT: FitContext = FitContext { timezone: Tz::Europe__Dublin, seed: 7 };
+pub(super) const CONTEXT: FitContext<'_> = FitContext::new(Tz::Europe__Dublin, 7);
 
 pub(super) fn spec(kind: DetectorKind) -> DetectorSpec {
     DetectorSpec { kind, tag: kind.to_string(), params: Default::default() }

@@ -100,7 +100,7 @@ fn kmeans(train: &Matrix, common: Common, params: KMeansParams) -> Learnt<Fitted
 /// Decision values and scores of the new rows.
 fn decide(model: &Fitted, rows: &[f64], n_columns: usize) -> (Vec<f64>, Vec<f64>) {
     match model {
-        Fitted::Seasonal(_) => panic!("looks at no rows"),
+        Fitted::Auto(_) | Fitted::Seasonal(_) => panic!("looks at no rows"),
         Fitted::Pca(model) => model.decisions(rows, n_columns),
         Fitted::Knn(model) => model.decisions(rows, n_columns),
         Fitted::Lof(model) => model.decisions(rows, n_columns),

@@ -35,7 +35,10 @@ fn claims(kind: DetectorKind) -> Claims {
         Claims { shift: Some(1e-7), scale: Some(1e-7), order: Some(0.0), bytes: (2_000, 0) };
     match kind {
         // Its season may be a share of the level.
-        DetectorKind::Auto | DetectorKind::Seasonal => {
+        DetectorKind::Auto => {
+            Claims { shift: None, scale: Some(1e-9), order: None, bytes: (2_048, 0) }
+        }
+        DetectorKind::Seasonal => {
             Claims { shift: None, scale: Some(1e-9), order: None, bytes: (12_000, 0) }
         }
         // Sums over columns are rounded in the order of the rows.

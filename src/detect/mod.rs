@@ -4,6 +4,7 @@
 
 mod ar;
 mod artifact;
+mod auto;
 mod by_row;
 mod combine;
 mod copod;
@@ -26,14 +27,15 @@ mod tail_sum;
 mod tails;
 mod trees;
 mod zscore;
-mod stream;
 
 use std::ops::Range;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 pub use ar::Ar;
 pub use artifact::DecodeError;
+pub use auto::{Auto, Stream};
 pub use combine::combine;
 pub use copod::Copod;
 pub use ecod::Ecod;
@@ -43,10 +45,9 @@ pub use kmeans::KMeans;
 pub use knn::Knn;
 pub use lof::Lof;
 pub use mad::Mad;
-pub use params::validate_params;
+pub use params::{PERIODS, validate_params};
 pub use pca::Pca;
 pub use seasonal::Seasonal;
-pub use stream::Stream;
 pub use zscore::Zscore;
 
 #[cfg(test)]
@@ -59,16 +60,30 @@ use params::{ByRowParams, Params};
 
 /// What a training needs beside the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FitContext {
+pub struct FitContext<'a> {
     /// Zone of the metric's day and week.
     pub timezone: Tz,
     /// For detectors that draw; the same seed gives the same model.
     pub seed: u64,
+    /// Local days that are like Sundays.
+    pub holidays: &'a [NaiveDate],
+    /// How many of the newest rows will be scored by the model itself. A detector that walks
+    /// remembers the rows before them, so that these are judged by what came before, too.
+    pub held: usize,
+}
+
+impl FitContext<'_> {
+    /// Without holidays, and for rows newer than the frame's.
+    pub const fn new(timezone: Tz, seed: u64) -> Self {
+        Self { timezone, seed, holidays: &[], held: 0 }
+    }
 }
 
 /// A trained detector.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fitted {
+    /// The default.
+    Auto(Box<Auto>),
     /// Robust distance from what the time of day and week usually looks like.
     Seasonal(Seasonal),
     /// Principal components.
@@ -102,14 +117,15 @@ pub enum Fitted {
 pub fn fit(
     spec: &DetectorSpec,
     frame: &FeatureFrame,
-    context: &FitContext,
+    context: &FitContext<'_>,
 ) -> Result<Fitted, NoScore> {
     let params = params::parse(spec.kind, &spec.params)
         .map_err(|problems| NoScore::BadParameter { message: problems.join("; ") })?;
     match params {
-        Params::Seasonal(params) => {
-            seasonal::fit(frame, params, context.timezone).map(Fitted::Seasonal)
+        Params::Auto(params) => {
+            auto::fit(frame, params, context).map(|model| Fitted::Auto(Box::new(model)))
         }
+        Params::Seasonal(params) => seasonal::fit(frame, params, context).map(Fitted::Seasonal),
         Params::ByRow(common, params) => {
             fit_rows(&frame.matrix(), common, params, context.seed).map(|(fitted, _)| fitted)
         }
@@ -154,6 +170,7 @@ fn fit_rows(
 macro_rules! each {
     ($fitted:expr, $model:ident => $what:expr) => {
         match $fitted {
+            Fitted::Auto($model) => $what,
             Fitted::Seasonal($model) => $what,
             Fitted::Pca($model) => $what,
             Fitted::Knn($model) => $what,
@@ -183,6 +200,7 @@ impl Fitted {
     /// The algorithm.
     pub fn kind(&self) -> DetectorKind {
         match self {
+            Self::Auto(_) => DetectorKind::Auto,
             Self::Seasonal(_) => DetectorKind::Seasonal,
             Self::Pca(_) => DetectorKind::Pca,
             Self::Knn(_) => DetectorKind::Knn,
@@ -215,9 +233,8 @@ impl Fitted {
 
     fn of_body(kind: DetectorKind, body: &Plain, format: i64) -> Result<Self, DecodeError> {
         match kind {
-            DetectorKind::Auto | DetectorKind::Seasonal => {
-                Seasonal::from_plain(body).map(Self::Seasonal)
-            }
+            DetectorKind::Auto => Auto::from_plain(body).map(|model| Self::Auto(Box::new(model))),
+            DetectorKind::Seasonal => Seasonal::from_plain(body).map(Self::Seasonal),
             DetectorKind::Pca => ByRow::from_plain(body, format).map(Self::Pca),
             DetectorKind::Knn => ByRow::from_plain(body, format).map(Self::Knn),
             DetectorKind::Lof => ByRow::from_plain(body, format).map(Self::Lof),

@@ -10,12 +10,17 @@ use super::knn::KnnParams;
 use super::lof::LofParams;
 use super::mad::MadParams;
 use super::pca::PcaParams;
-use crate::domain::{DetectorKind, ParamValue};
+use crate::domain::{DetectorKind, ParamValue, Span};
+
+/// Patterns that can be asked for.
+pub const PERIODS: std::ops::RangeInclusive<Span> = Span::secs(60)..=Span::days(366);
 
 /// The parameters of one detector, checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Params {
-    /// For `auto` and `seasonal`.
+    /// For `auto`.
+    Auto(SeasonalParams),
+    /// For `seasonal`.
     Seasonal(SeasonalParams),
     /// For the detectors of rows.
     ByRow(Common, ByRowParams),
@@ -48,11 +53,37 @@ pub(super) enum ByRowParams {
     Ar,
 }
 
-/// Parameters of the seasonal detector.
+/// Parameters of the default and the seasonal detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct SeasonalParams {
     /// Divides every alert line: 2 alerts at half the distance.
     pub(super) sensitivity: f64,
+    /// Length of the pattern; found in the data when none is given.
+    pub(super) period: Option<Span>,
+}
+
+impl SeasonalParams {
+    pub(super) const DEFAULT: Self = Self { sensitivity: 1.0, period: None };
+
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let sensitivity = reader.float("sensitivity", 1.0, (0.05, 20.0));
+        Self { sensitivity, period: reader.period() }
+    }
+
+    /// The same pattern at a sensitivity of 1.
+    pub(super) const fn at_rest(self) -> Self {
+        Self { sensitivity: 1.0, ..self }
+    }
+
+    /// As written.
+    pub(super) fn shown(self) -> serde_json::Map<String, serde_json::Value> {
+        let mut params = serde_json::Map::new();
+        params.insert("sensitivity".into(), self.sensitivity.into());
+        if let Some(period) = self.period {
+            params.insert("period".into(), period.to_string().into());
+        }
+        params
+    }
 }
 
 /// Everything wrong with a detector's parameters, one sentence each; empty when nothing is.
@@ -68,9 +99,8 @@ pub(super) fn parse(
     let mut reader =
         Reader { kind, written, known: Vec::new(), without_effect: &[], problems: Vec::new() };
     let params = match kind {
-        DetectorKind::Auto | DetectorKind::Seasonal => Params::Seasonal(SeasonalParams {
-            sensitivity: reader.float("sensitivity", 1.0, (0.05, 20.0)),
-        }),
+        DetectorKind::Auto => Params::Auto(SeasonalParams::read(&mut reader)),
+        DetectorKind::Seasonal => Params::Seasonal(SeasonalParams::read(&mut reader)),
         _ => Params::ByRow(Common::read(&mut reader), ByRowParams::read(&mut reader)),
     };
     reader.refuse_unknown();
@@ -179,6 +209,18 @@ impl Reader<'_> {
                 default
             }
         }
+    }
+
+    fn period(&mut self) -> Option<Span> {
+        let found = self.get("period")?;
+        if let ParamValue::Text(text) = &found
+            && let Ok(period) = text.parse::<Span>()
+            && PERIODS.contains(&period)
+        {
+            return Some(period);
+        }
+        self.wrong("period", "a duration from \"1m\" to \"366d\"", &found);
+        None
     }
 
     /// What one of some words stands for.

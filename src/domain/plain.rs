@@ -48,26 +48,50 @@ impl Plain {
 
     /// A one-dimensional `f64` array node: `{"dtype": "<f8", "shape": [n], "data": bytes}`.
     pub fn from_f64s(values: &[f64]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self::Dict(vec![
-            ("dtype".into(), Self::Text("<f8".into())),
-            ("shape".into(), Self::List(vec![Self::Int(values.len() as i64)])),
-            ("data".into(), Self::Bytes(bytes)),
-        ])
+        Self::array("<f8", values.iter().map(|value| value.to_le_bytes()))
     }
 
     /// The values of a one-dimensional `f64` array node; `None` for any other node or a torn one.
     pub fn to_f64s(&self) -> Option<Vec<f64>> {
+        Some(self.items("<f8")?.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
+    /// As [`Self::from_f64s`], in single precision: `"<f4"`.
+    pub fn from_f32s(values: &[f32]) -> Self {
+        Self::array("<f4", values.iter().map(|value| value.to_le_bytes()))
+    }
+
+    /// As [`Self::to_f64s`], of single precision.
+    pub fn to_f32s(&self) -> Option<Vec<f32>> {
+        Some(self.items("<f4")?.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// As [`Self::from_f64s`], of short whole numbers: `"<i2"`.
+    pub fn from_i16s(values: &[i16]) -> Self {
+        Self::array("<i2", values.iter().map(|value| value.to_le_bytes()))
+    }
+
+    /// As [`Self::to_f64s`], of short whole numbers.
+    pub fn to_i16s(&self) -> Option<Vec<i16>> {
+        Some(self.items("<i2")?.iter().map(|bytes| i16::from_le_bytes(*bytes)).collect())
+    }
+
+    fn array<const N: usize>(dtype: &str, items: impl ExactSizeIterator<Item = [u8; N]>) -> Self {
+        let n_items = items.len() as i64;
+        Self::Dict(vec![
+            ("dtype".into(), Self::Text(dtype.into())),
+            ("shape".into(), Self::List(vec![Self::Int(n_items)])),
+            ("data".into(), Self::Bytes(items.flatten().collect())),
+        ])
+    }
+
+    fn items<const N: usize>(&self, dtype: &str) -> Option<&[[u8; N]]> {
         let shape = self.get("shape")?.as_list()?;
         let Self::Bytes(bytes) = self.get("data")? else { return None };
-        let n_values = usize::try_from(shape.first()?.as_int()?).ok()?;
-        if self.get("dtype")?.as_text()? != "<f8"
-            || shape.len() != 1
-            || n_values.checked_mul(8)? != bytes.len()
-        {
-            return None;
-        }
-        Some(bytes.as_chunks::<8>().0.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect())
+        let n_items = usize::try_from(shape.first()?.as_int()?).ok()?;
+        let (items, rest) = bytes.as_chunks::<N>();
+        let is_whole = rest.is_empty() && items.len() == n_items && shape.len() == 1;
+        (is_whole && self.get("dtype")?.as_text()? == dtype).then_some(items)
     }
 }
 
@@ -80,6 +104,11 @@ mod tests {
         let values = [1.5, -0.0, f64::MIN_POSITIVE, 1e308];
         let node = Plain::from_f64s(&values);
         assert_eq!(node.to_f64s().unwrap(), values);
+        let shorts = [0_i16, -1, i16::MAX, i16::MIN];
+        assert_eq!(Plain::from_i16s(&shorts).to_i16s().unwrap(), shorts);
+        let singles = [1.5_f32, -0.0, f32::MIN_POSITIVE];
+        assert_eq!(Plain::from_f32s(&singles).to_f32s().unwrap(), singles);
+        assert_eq!(Plain::from_f32s(&singles).to_f64s(), None);
         let Plain::Dict(mut entries) = node else { unreachable!() };
         entries[2].1 = Plain::Bytes(vec![0; 31]);
         assert_eq!(Plain::Dict(entries).to_f64s(), None);

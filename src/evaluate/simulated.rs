@@ -100,7 +100,7 @@ pub(super) fn rows(kind: &str, n: usize, seed: u64) -> Vec<Option<(Timestamp, f6
 
 fn scored(kind: &str, detector: DetectorKind, n: usize) -> Vec<Scored> {
     let rows = rows(kind, n, 11);
-    let setup = Setup::of_kind(detector, Span::days(1));
+    let setup = Setup::of_kind(detector, None);
     let mut walk = Walk::new(&setup, MetricName::parse(kind).unwrap());
     let scores = walk.score_all(&rows).into_iter().zip(rows);
     scores

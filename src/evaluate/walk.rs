@@ -9,7 +9,7 @@ use crate::{
     detect::{self, FitContext, Fitted, Stream},
     domain::{
         Aggregate, BatchSpec, Combine, DetectorKind, DetectorSpec, FeatureSpec, MetricName,
-        RowScore, Series, Span, Timestamp,
+        ParamValue, RowScore, Series, Span, Timestamp,
     },
     features,
 };
@@ -36,15 +36,14 @@ pub struct Setup {
     pub combine: Combine,
     /// Zone of the day and week.
     pub timezone: Tz,
-    /// Length of the season; for `auto`.
-    pub period: Span,
 }
 
 impl Setup {
-    /// One detector with its default parameters.
-    pub fn of_kind(kind: DetectorKind, period: Span) -> Self {
+    /// One detector with its default parameters, but for the length of the pattern.
+    pub fn of_kind(kind: DetectorKind, period: Option<Span>) -> Self {
         let lags = if kind == DetectorKind::Seasonal { 0 } else { LAGS };
-        let params = BTreeMap::new();
+        let params = period.map(|period| ("period".into(), ParamValue::Text(period.to_string())));
+        let params = BTreeMap::from_iter(params);
         Self {
             detectors: vec![DetectorSpec { kind, tag: kind.to_string(), params }],
             features: FeatureSpec {
@@ -56,7 +55,6 @@ impl Setup {
             },
             combine: Combine::Mean,
             timezone: Tz::UTC,
-            period,
         }
     }
 
@@ -67,13 +65,15 @@ impl Setup {
             features: FeatureSpec { resample: None, ..batch.features.clone() },
             combine: batch.score.combine,
             timezone: batch.timezone,
-            period: Span::days(1),
         }
     }
 
-    /// Whether it is the streaming detector alone, which knows the season's length.
-    pub fn is_stream(&self) -> bool {
-        matches!(self.detectors.as_slice(), [one] if one.kind == DetectorKind::Auto)
+    /// The default detector's settings, if it is that one alone.
+    fn stream(&self) -> Option<&DetectorSpec> {
+        match self.detectors.as_slice() {
+            [one] if one.kind == DetectorKind::Auto => Some(one),
+            _ => None,
+        }
     }
 }
 
@@ -89,9 +89,9 @@ pub enum Walk {
 impl Walk {
     /// Begins with no past.
     pub fn new(setup: &Setup, metric: MetricName) -> Self {
-        match setup.is_stream() {
-            true => Self::Stream(Box::new(Stream::new(setup.period))),
-            false => Self::Trained(Box::new(Trained::new(setup.clone(), metric))),
+        match setup.stream() {
+            Some(spec) => Self::Stream(Box::new(Stream::new(setup.timezone, &spec.params))),
+            None => Self::Trained(Box::new(Trained::new(setup.clone(), metric))),
         }
     }
 
@@ -175,7 +175,7 @@ impl Trained {
     /// A past that gives no model keeps the ones before.
     fn train(&mut self) {
         let frame = features::build(&self.past, &self.setup.features);
-        let context = FitContext { timezone: self.setup.timezone, seed: SEED };
+        let context = FitContext::new(self.setup.timezone, SEED);
         let fits = self.setup.detectors.iter().map(|spec| detect::fit(spec, &frame, &context));
         if let Ok(models) = fits.collect() {
             self.models = models;

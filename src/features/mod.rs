@@ -77,6 +77,12 @@ pub fn build(series: &Series, spec: &FeatureSpec) -> FeatureFrame {
 }
 
 impl FeatureFrame {
+    /// Values as they are, without lags. `at` does not decrease.
+    pub fn of_values(at: Vec<Timestamp>, value: Vec<f64>) -> Self {
+        let place = (0..at.len() as i64).collect();
+        Self { at, base: value.clone(), raw_value: value, lags: 0, place }
+    }
+
     /// Number of rows, complete or not.
     pub fn len(&self) -> usize {
         self.at.len()

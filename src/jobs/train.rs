@@ -275,7 +275,8 @@ fn fit_model(
     batch: &BatchSpec,
 ) -> Result<(Model, Vec<LeftOut>), NoScore> {
     let frame = features::build(series, &batch.features);
-    let fitting = FitContext { timezone: batch.timezone, seed: SEED };
+    let held = batch.score.max_points;
+    let fitting = FitContext { held, ..FitContext::new(batch.timezone, SEED) };
     let Detectors { fitted, left_out } = fit_detectors(batch, &frame, &fitting)?;
     let (name, metric) = (batch.name.clone(), series.metric.clone());
     Ok((Model { batch: name, metric, version, detectors: fitted }, left_out))
@@ -316,7 +317,7 @@ struct Detectors {
 fn fit_detectors(
     batch: &BatchSpec,
     frame: &FeatureFrame,
-    fitting: &FitContext,
+    fitting: &FitContext<'_>,
 ) -> Result<Detectors, NoScore> {
     let (mut fitted, mut left_out) = (Vec::new(), Vec::new());
     for spec in &batch.detectors {

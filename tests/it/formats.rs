@@ -48,7 +48,7 @@ fn fitted(kind: DetectorKind) -> Fitted {
     let few = BTreeMap::from([("n_estimators".to_owned(), ParamValue::Int(6))]);
     let params = if kind == DetectorKind::IForest { few } else { BTreeMap::new() };
     let spec = DetectorSpec { kind, tag: kind.to_string(), params };
-    let context = FitContext { timezone: chrono_tz::Tz::Europe__Dublin, seed: 7 };
+    let context = FitContext::new(chrono_tz::Tz::Europe__Dublin, 7);
     fit(&spec, &frame(&values()[..N_TRAINED], LAGS), &context).unwrap()
 }
 
@@ -93,7 +93,7 @@ fn models_of_every_format_give_the_scores_they_gave() {
         }
         n_read += 1;
     }
-    assert!(DetectorKind::ALL.len() - 1 <= n_read, "{n_read} files");
+    assert!(DetectorKind::ALL.len() <= n_read, "{n_read} files");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn replay(
 
 fn alerts_of(batch: &BatchSpec, series: &Series, end: Timestamp) -> Vec<Alert> {
     let frame = features::build(series, &batch.features);
-    let fitting = FitContext { timezone: batch.timezone, seed: 0 };
+    let fitting = FitContext::new(batch.timezone, 0);
     let fitted = detect::fit(&batch.detectors[0], &frame, &fitting).unwrap();
     let from = frame.at.partition_point(|at| *at < end - batch.score.window);
     let scores = fitted.score(&frame, from..frame.at.len());

@@ -15,6 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
+    detect::PERIODS,
     domain::{Budget, DetectorKind, MetricName, RowScore, Span},
     evaluate::{Setup, Walk},
 };
@@ -42,9 +43,9 @@ pub(super) struct Detect {
     /// What scores: auto, or one that is trained again as the past grows (seasonal, pca, knn, …)
     #[arg(long, value_name = "KIND", default_value = "auto")]
     detector: DetectorKind,
-    /// Length of the season, for auto
-    #[arg(long, value_name = "DURATION", default_value = "1d")]
-    period: Span,
+    /// Length of the pattern, for auto and seasonal; found in the data when not given
+    #[arg(long, value_name = "DURATION")]
+    period: Option<Span>,
     /// Scores from here on are alerts
     #[arg(long, value_name = "SCORE", default_value_t = ALERT_LINE, conflicts_with = "budget")]
     threshold: f64,
@@ -112,17 +113,18 @@ pub(super) fn line_of(threshold: f64, budget: Option<Budget>) -> anyhow::Result<
 }
 
 /// A walk with one detector.
-fn begin(kind: DetectorKind, period: Span) -> anyhow::Result<Walk> {
+fn begin(kind: DetectorKind, period: Option<Span>) -> anyhow::Result<Walk> {
     let setup = setup_of(kind, period)?;
     Ok(Walk::new(&setup, MetricName::parse("value")?))
 }
 
-/// A detector with its default parameters, and the season's length.
-pub(super) fn setup_of(kind: DetectorKind, period: Span) -> anyhow::Result<Setup> {
-    anyhow::ensure!(Span::ZERO < period, "`--period` must be longer than nothing");
-    let is_default = period == Span::days(1);
-    let is_auto = kind == DetectorKind::Auto;
-    anyhow::ensure!(is_auto || is_default, "`--period` is for the detector auto only");
+/// A detector with its default parameters, but for the length of the pattern.
+pub(super) fn setup_of(kind: DetectorKind, period: Option<Span>) -> anyhow::Result<Setup> {
+    let has_pattern = matches!(kind, DetectorKind::Auto | DetectorKind::Seasonal);
+    let is_meant = has_pattern || period.is_none();
+    anyhow::ensure!(is_meant, "`--period` is for the detectors auto and seasonal only");
+    let is_possible = period.is_none_or(|period| PERIODS.contains(&period));
+    anyhow::ensure!(is_possible, "`--period` must be between one minute and 366 days");
     Ok(Setup::of_kind(kind, period))
 }
 

@@ -7,7 +7,7 @@ use super::*;
 fn run(kind: DetectorKind, text: &str) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
     let layout = Layout::read(&mut input)?;
-    let walk = begin(kind, Span::days(1))?;
+    let walk = begin(kind, None)?;
     let line = line_of(ALERT_LINE, None)?;
     let bar = ProgressBar::hidden();
     let mut pass = Pass { walk, bar, line, sketch: None, tally: Tally::default() };
@@ -82,7 +82,7 @@ fn the_input_is_not_overwritten() {
     let command = Detect {
         file: file.clone(),
         detector: DetectorKind::Auto,
-        period: Span::days(1),
+        period: None,
         threshold: ALERT_LINE,
         budget: None,
         plot: None,

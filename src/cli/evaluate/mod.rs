@@ -40,9 +40,9 @@ pub(super) struct Evaluate {
     /// Take detectors, features, combination and threshold from this batch of the project
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
-    /// Length of the season, for auto
-    #[arg(long, value_name = "DURATION", default_value = "1d")]
-    period: Span,
+    /// Length of the pattern, for auto and seasonal; found in the data when not given
+    #[arg(long, value_name = "DURATION", conflicts_with = "batch")]
+    period: Option<Span>,
     /// Scores from here on are alerts; otherwise the batch's threshold, or 0.8
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f64>,
@@ -94,7 +94,7 @@ fn configuration(
     let Some(batch) = project.batches.iter().find(|batch| batch.name.as_str() == name) else {
         bail!("no batch `{name}` in {}", project.dir.display());
     };
-    let setup = Setup { period: command.period, ..Setup::of_batch(batch) };
+    let setup = Setup::of_batch(batch);
     let own = if command.budget.is_some() { usual } else { batch.alert.threshold };
     Ok(Ok((setup, command.threshold.unwrap_or(own))))
 }

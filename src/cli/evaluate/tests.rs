@@ -20,7 +20,7 @@ fn hours(labels: bool) -> String {
 
 async fn scored(paths: &[&Path], labels: Option<&Path>) -> anyhow::Result<Vec<Labelled>> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    let setup = Setup::of_kind(DetectorKind::Auto, Span::days(1));
+    let setup = Setup::of_kind(DetectorKind::Auto, None);
     score_all(&Judge { setup, budget: None }, dataset::find(&paths, labels)?).await
 }
 

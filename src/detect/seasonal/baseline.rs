@@ -1,15 +1,15 @@
 //! The level of the last days, the seasons on top of it, and what is left of a value without both.
 
-use chrono_tz::Tz;
+use std::collections::VecDeque;
 
-use super::calendar::{self, DAY};
-use super::profile::{self, Deviations, Grain, MIN_DAYS, Profile, Shape};
+use super::calendar::{self, Calendar, Clock, DAY};
+use super::profile::{self, Deviations, Grain, MIN_CYCLES, Profile, Shape};
 use super::robust;
 use crate::domain::Timestamp;
 
 /// How many blocks before a row's own make its level. A shift is followed after half of them.
 pub(super) const N_LEVEL: usize = 7;
-/// Slots of a day that have a scale of their own.
+/// Slots of a cycle that have a scale of their own.
 const N_SCALES: usize = 24;
 /// A season that is a share of the level must leave so much less than one that is added.
 const WORTH_A_SHARE: f64 = 0.98;
@@ -28,7 +28,7 @@ pub(super) struct Block {
 /// What is expected when.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Baseline {
-    pub(super) zone: Tz,
+    pub(super) calendar: Calendar,
     pub(super) shape: Shape,
     pub(super) profile: Profile,
     /// Length of a block in seconds.
@@ -53,8 +53,8 @@ pub(super) struct Residual {
 }
 
 impl Residual {
-    pub(super) fn scale(&self, scales: &[f64]) -> f64 {
-        scales[calendar::slot_of_day(self.local, scales.len())]
+    pub(super) fn scale(&self, scales: &[f64], cycle: i64) -> f64 {
+        scales[calendar::slot_of(self.local, cycle, scales.len())]
     }
 }
 
@@ -64,13 +64,12 @@ impl Baseline {
         at: &[Timestamp],
         y: &[f64],
         cadence: f64,
-        zone: Tz,
+        (calendar, cycle): (Calendar, i64),
     ) -> (Self, Vec<Residual>) {
-        let local = calendar::local_seconds(at, zone);
+        let local = calendar::local_seconds(at, &calendar);
         let span = (at[at.len() - 1] - at[0]).as_secs_f64();
-        let days = span / DAY as f64;
         let block = block_length(span, cadence);
-        let grain = Grain::of(cadence, days);
+        let grain = Grain::of(cadence, span, cycle);
         let rough = centred_levels(at, &blocks(at, y, block), block);
         let mut sorted = rough.clone();
         let level = robust::median(&mut sorted);
@@ -92,7 +91,8 @@ impl Baseline {
             let rows = Deviations { local: &local, value: &value, weight: &weight };
             profile::learn(rows, grain, seasons)
         };
-        let mut model = Self { zone, shape, profile: learn(&rough), block, level, carried: vec![] };
+        let (profile, carried) = (learn(&rough), Vec::new());
+        let mut model = Self { calendar, shape, profile, block, level, carried };
         let refined = blocks(at, &model.without_season(&local, y), block);
         model.profile = learn(&centred_levels(at, &refined, block));
         let all = blocks(at, &model.without_season(&local, y), block);
@@ -104,34 +104,21 @@ impl Baseline {
     }
 
     fn without_season(&self, local: &[i64], y: &[f64]) -> Vec<f64> {
-        local
-            .iter()
-            .zip(y)
-            .map(|(local, y)| match self.shape {
-                Shape::Additive => y - self.profile.at(*local),
-                Shape::Multiplicative => y / (1.0 + self.profile.at(*local)).max(0.05),
-            })
-            .collect()
+        local.iter().zip(y).map(|(local, y)| self.seasonless(*local, *y)).collect()
+    }
+
+    /// A value, its season taken out.
+    fn seasonless(&self, local: i64, y: f64) -> f64 {
+        match self.shape {
+            Shape::Additive => y - self.profile.at(local),
+            Shape::Multiplicative => y / (1.0 + self.profile.at(local)).max(0.05),
+        }
     }
 
     /// Compares each value with what its past and the time foretell.
-    pub(super) fn residuals(&self, at: &[Timestamp], y: &[f64]) -> Vec<Residual> {
-        let local = calendar::local_seconds(at, self.zone);
-        let blocks = blocks(at, &self.without_season(&local, y), self.block);
-        let mut levels = Levels { model: self, blocks: &blocks, known: None };
-        (0..y.len())
-            .map(|row| {
-                let level = levels.before(block_of(at[row], self.block));
-                let season = self.profile.at(local[row]);
-                let (expected, weight) = match self.shape {
-                    Shape::Additive => (level + season, 1.0),
-                    Shape::Multiplicative => (level * (1.0 + season), level),
-                };
-                let deviation = (y[row] - expected) / weight;
-                let seasonless = y[row] - season * weight;
-                Residual { expected, deviation, seasonless, weight, local: local[row] }
-            })
-            .collect()
+    fn residuals(&self, at: &[Timestamp], y: &[f64]) -> Vec<Residual> {
+        let mut levels = Levels::new();
+        at.iter().zip(y).map(|(at, y)| levels.compare(self, *at, *y)).collect()
     }
 
     fn limited(&self, level: f64) -> f64 {
@@ -144,49 +131,76 @@ impl Baseline {
     }
 }
 
-/// Levels by block, worked out once for each.
-struct Levels<'a> {
-    model: &'a Baseline,
-    blocks: &'a [Block],
-    known: Option<(i64, f64)>,
+/// The levels of the newest blocks, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Levels {
+    clock: Clock,
+    /// Blocks that have ended.
+    past: VecDeque<Block>,
+    /// The block that goes on: its number, the level before it, its values without season.
+    number: Option<i64>,
+    level: f64,
+    pool: Vec<f64>,
 }
 
-impl Levels<'_> {
-    /// The level before a block: of the newest blocks of the frame or the training that end
-    /// before it. Without any, that of the end of the training.
-    fn before(&mut self, number: i64) -> f64 {
-        if let Some((known, level)) = self.known
-            && known == number
-        {
-            return level;
-        }
-        let n_past = self.blocks.partition_point(|block| block.number < number);
-        let past = &self.blocks[n_past.saturating_sub(N_LEVEL)..n_past];
-        let seen = |block: &Block| past.iter().find(|other| other.number == block.number);
-        let carried = &self.model.carried;
-        let is_wanted = |block: &&Block| {
-            block.number < number && seen(block).is_none_or(|other| other.n_rows < block.n_rows)
-        };
-        let extra: Vec<Block> = carried.iter().filter(is_wanted).copied().collect();
-        let is_replaced = |block: &Block| extra.iter().any(|other| other.number == block.number);
-        let mut newest: Vec<Block> = past
-            .iter()
-            .filter(|block| !is_replaced(block))
-            .copied()
-            .chain(extra.iter().copied())
-            .collect();
-        newest.sort_by_key(|block| block.number);
-        let first = newest.len().saturating_sub(N_LEVEL);
-        let mut levels: Vec<f64> = newest[first..].iter().map(|block| block.level).collect();
-        if levels.len() < 3 {
-            let n_missing = 3 - levels.len();
-            let after = carried.iter().filter(|block| number <= block.number);
-            levels.extend(after.take(n_missing).map(|block| block.level));
-        }
-        let level = self.model.limited(robust::median(&mut levels));
-        self.known = Some((number, level));
-        level
+impl Levels {
+    pub(super) fn new() -> Self {
+        let past = VecDeque::with_capacity(N_LEVEL + 1);
+        Self { clock: Clock::default(), past, number: None, level: 0.0, pool: Vec::new() }
     }
+
+    /// Compares the next value, which is not before the last one, with what was expected.
+    pub(super) fn compare(&mut self, model: &Baseline, at: Timestamp, y: f64) -> Residual {
+        let local = self.clock.local(&model.calendar, at);
+        let number = block_of(at, model.block);
+        if self.number != Some(number) {
+            self.end_block();
+            self.level = level_before(model, self.past.make_contiguous(), number);
+            self.number = Some(number);
+        }
+        self.pool.push(model.seasonless(local, y));
+        let (level, season) = (self.level, model.profile.at(local));
+        let (expected, weight) = match model.shape {
+            Shape::Additive => (level + season, 1.0),
+            Shape::Multiplicative => (level * (1.0 + season), level),
+        };
+        let deviation = (y - expected) / weight;
+        Residual { expected, deviation, seasonless: y - season * weight, weight, local }
+    }
+
+    fn end_block(&mut self) {
+        let Some(number) = self.number else { return };
+        let n_rows = self.pool.len();
+        let level = robust::median(&mut self.pool);
+        self.pool.clear();
+        if self.past.len() == N_LEVEL {
+            self.past.pop_front();
+        }
+        self.past.push_back(Block { number, level, n_rows });
+    }
+}
+
+/// The level before a block: of the newest blocks of the frame or the training that end before it.
+/// Without any, that of the end of the training.
+fn level_before(model: &Baseline, past: &[Block], number: i64) -> f64 {
+    let seen = |block: &Block| past.iter().find(|other| other.number == block.number);
+    let carried = &model.carried;
+    let is_wanted = |block: &&Block| {
+        block.number < number && seen(block).is_none_or(|other| other.n_rows < block.n_rows)
+    };
+    let extra: Vec<Block> = carried.iter().filter(is_wanted).copied().collect();
+    let is_replaced = |block: &Block| extra.iter().any(|other| other.number == block.number);
+    let mut newest: Vec<Block> =
+        past.iter().filter(|block| !is_replaced(block)).chain(&extra).copied().collect();
+    newest.sort_by_key(|block| block.number);
+    let first = newest.len().saturating_sub(N_LEVEL);
+    let mut levels: Vec<f64> = newest[first..].iter().map(|block| block.level).collect();
+    if levels.len() < 3 {
+        let n_missing = 3 - levels.len();
+        let after = carried.iter().filter(|block| number <= block.number);
+        levels.extend(after.take(n_missing).map(|block| block.level));
+    }
+    model.limited(robust::median(&mut levels))
 }
 
 /// A day where there is a week of them, else a share of the history; at least four rows of a
@@ -251,9 +265,9 @@ fn deviations(y: &[f64], levels: &[f64], shape: Shape) -> (Vec<f64>, Vec<f64>) {
     }
 }
 
-/// The usual size of a deviation in each part of the day, with floors: no part is believed to be
+/// The usual size of a deviation in each part of a cycle, with floors: no part is believed to be
 /// much quieter than the whole. In a short history the whole is all there is.
-pub(super) fn scales(residuals: &[Residual], days: f64) -> Vec<f64> {
+pub(super) fn scales(residuals: &[Residual], span: f64, cycle: i64) -> Vec<f64> {
     let mut all: Vec<f64> = residuals.iter().map(|residual| residual.deviation).collect();
     let whole = spread(&mut all);
     let low = robust::quantile(&mut all, 0.01);
@@ -262,8 +276,8 @@ pub(super) fn scales(residuals: &[Residual], days: f64) -> Vec<f64> {
     let usual = robust::median(&mut size.clone());
     let least = (0.05 * range).max(1e-9 * usual).max(f64::MIN_POSITIVE * 1e9);
     let whole = whole.max(least);
-    let n_slots = if days < MIN_DAYS { 1 } else { N_SCALES };
-    let pairs = residuals.iter().map(|r| (calendar::slot_of_day(r.local, n_slots), r.deviation));
+    let n_slots = if span / (cycle as f64) < MIN_CYCLES { 1 } else { N_SCALES };
+    let pairs = residuals.iter().map(|r| (calendar::slot_of(r.local, cycle, n_slots), r.deviation));
     let slots = robust::Slots::new(n_slots, pairs);
     let mut pool = Vec::new();
     (0..n_slots)

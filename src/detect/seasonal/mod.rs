@@ -9,20 +9,23 @@
 
 mod baseline;
 mod calendar;
+mod narrow;
 mod plain;
 mod profile;
 mod views;
 
 use std::ops::Range;
 
-use chrono_tz::Tz;
-
+use super::FitContext;
 use super::params::SeasonalParams;
 use super::robust;
 use crate::domain::{Band, NoScore, RowScore, Timestamp};
 use crate::features::FeatureFrame;
-use baseline::{Baseline, Residual};
-use views::{N_VIEWS, Windows};
+pub(super) use calendar::cadence;
+
+use baseline::{Baseline, Levels, Residual};
+use calendar::{Calendar, DAY};
+use views::{N_VIEWS, Run, Views, Windows};
 
 /// Fewest observations a pattern can be learnt from.
 const MIN_POINTS: usize = 12;
@@ -34,7 +37,7 @@ const FAR: f64 = 1e100;
 /// A trained seasonal detector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seasonal {
-    sensitivity: f64,
+    params: SeasonalParams,
     law: Law,
 }
 
@@ -63,10 +66,9 @@ struct Seasons {
 pub(super) fn fit(
     frame: &FeatureFrame,
     params: SeasonalParams,
-    zone: Tz,
+    context: &FitContext<'_>,
 ) -> Result<Seasonal, NoScore> {
     let values = &frame.raw_value;
-    let sensitivity = params.sensitivity;
     if values.len() < MIN_POINTS {
         return Err(NoScore::TooFewPoints { need: MIN_POINTS, have: values.len() });
     }
@@ -74,29 +76,48 @@ pub(super) fn fit(
         return Err(NoScore::OutOfRange);
     }
     if values.iter().all(|value| *value == values[0]) {
-        return Ok(Seasonal { sensitivity, law: Law::Constant(values[0]) });
+        return Ok(Seasonal { params, law: Law::Constant(values[0]) });
     }
     let unit = unit_of(values);
     let cadence = calendar::cadence(&frame.at);
-    let y = in_units(values, unit);
-    let (baseline, residuals) = Baseline::learn(&frame.at, &y, cadence, zone);
+    let calendar = Calendar::around(&frame.at, context.timezone, context.holidays);
+    let cycle = params.period.map_or(DAY, |period| period.micros() / 1_000_000);
+    let y: Vec<f64> = values.iter().map(|value| in_unit(*value, unit)).collect();
+    let (baseline, residuals) = Baseline::learn(&frame.at, &y, cadence, (calendar, cycle));
     let span = (frame.at[frame.at.len() - 1] - frame.at[0]).as_secs_f64();
-    let scale = baseline::scales(&residuals, span / calendar::DAY as f64);
+    let scale = baseline::scales(&residuals, span, cycle);
     let windows = Windows::of(cadence, span);
-    let per_day = calendar::DAY as f64 / cadence;
-    let looks = views::look(&looked_at(&frame.at, &residuals, &scale), windows, cadence);
+    let per_day = DAY as f64 / cadence;
+    let mut views = Views::new(windows, cadence);
+    let rows = frame.at.iter().zip(&residuals);
+    let looks: Vec<_> =
+        rows.map(|(at, residual)| views.look(looked_at(*at, residual, (&scale, cycle)))).collect();
     let lines = views::alert_lines(&looks, per_day);
-    let run_line = views::run_line(&views::runs(values), per_day);
+    let mut run = Run::default();
+    let runs: Vec<u32> = values.iter().map(|value| run.with(*value)).collect();
+    let run_line = views::run_line(&runs, per_day);
     let seasons = Seasons { unit, cadence, baseline, scale, windows, lines, run_line };
-    Ok(Seasonal { sensitivity, law: Law::Seasons(Box::new(seasons)) })
+    Ok(Seasonal { params, law: Law::Seasons(Box::new(seasons)) })
 }
 
 impl Seasonal {
     pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
-        match &self.law {
-            Law::Constant(value) => rows.map(|row| constant_score(*value, frame, row)).collect(),
-            Law::Seasons(seasons) => seasons.score(frame, rows, self.sensitivity),
-        }
+        // Walks the frame from its start, so that a row's score does not depend on `rows`.
+        let mut watch = self.watch();
+        let mut looks = (0..rows.end).map(|row| {
+            let (at, value) = (frame.at[row], frame.raw_value[row]);
+            (at, self.look(&mut watch, at, value))
+        });
+        let _earlier = looks.by_ref().take(rows.start).count();
+        looks.map(|(at, look)| self.row_score(at, look)).collect()
+    }
+
+    fn row_score(&self, at: Timestamp, look: Option<Look>) -> RowScore {
+        let Some(look) = look else {
+            return RowScore { at, score: Err(NoScore::OutOfRange), band: None };
+        };
+        let score = Ok(score_of(look.quotient * self.params.sensitivity));
+        RowScore { at, score, band: look.band(1.0 / self.params.sensitivity) }
     }
 
     /// It has none: its alert line is its own.
@@ -105,40 +126,117 @@ impl Seasonal {
     }
 
     pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
-        let mut params = serde_json::Map::new();
-        params.insert("sensitivity".into(), self.sensitivity.into());
-        params
+        self.params.shown()
+    }
+
+    /// The start of a walk over rows.
+    pub(super) fn watch(&self) -> Watch {
+        Watch(match &self.law {
+            Law::Constant(_) => None,
+            Law::Seasons(seasons) => Some(Box::new(Walked {
+                levels: Levels::new(),
+                views: Views::new(seasons.windows, seasons.cadence),
+                run: Run::default(),
+            })),
+        })
+    }
+
+    /// Looks at the next row of a walk, which is not before the last one; `None` for a value that
+    /// is not finite.
+    pub(super) fn look(&self, watch: &mut Watch, at: Timestamp, value: f64) -> Option<Look> {
+        match (&self.law, &mut watch.0) {
+            (Law::Seasons(seasons), Some(walked)) => seasons.look(walked, at, value),
+            (Law::Constant(constant), _) => constant_look(*constant, value),
+            (Law::Seasons(_), None) => None,
+        }
+    }
+}
+
+/// What a walk over rows remembers of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Watch(Option<Box<Walked>>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Walked {
+    levels: Levels,
+    views: Views,
+    run: Run,
+}
+
+/// What is most unusual about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// The value itself.
+    Value,
+    /// Its mean over hours.
+    Level,
+    /// Its step from the rows just before.
+    Jump,
+    /// How far rows are from what is expected, whichever side.
+    Activity,
+    /// It does not change any more.
+    Frozen,
+}
+
+/// How a row looks to the model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// In the metric's own unit.
+    pub(super) expected: f64,
+    /// Distances from it at which the value alone reaches the alert line, below and above.
+    pub(super) sides: [f64; 2],
+    /// The largest quotient of a view and its alert line, and which view that is.
+    pub(super) quotient: f64,
+    pub(super) view: View,
+}
+
+impl Look {
+    /// The band whose sides are `times` those of the alert line.
+    fn band(&self, times: f64) -> Option<Band> {
+        let [below, above] = self.sides.map(|side| side * times);
+        band_of([self.expected, self.expected - below, self.expected + above])
     }
 }
 
 impl Seasons {
-    /// Walks the frame from its start, so that a row's score does not depend on `rows`.
-    fn score(&self, frame: &FeatureFrame, rows: Range<usize>, sensitivity: f64) -> Vec<RowScore> {
-        let at = &frame.at[..rows.end];
-        let y = in_units(&frame.raw_value[..rows.end], self.unit);
-        let residuals = self.baseline.residuals(at, &y);
-        let seen = looked_at(at, &residuals, &self.scale);
-        let looks = views::look(&seen, self.windows, self.cadence);
-        let runs = views::runs(&frame.raw_value[..rows.end]);
-        rows.map(|row| {
-            if !frame.raw_value[row].is_finite() {
-                return RowScore { at: at[row], score: Err(NoScore::OutOfRange), band: None };
+    fn look(&self, walked: &mut Walked, at: Timestamp, value: f64) -> Option<Look> {
+        let residual = walked.levels.compare(&self.baseline, at, in_unit(value, self.unit));
+        let cycle = self.baseline.profile.cycle;
+        let row = looked_at(at, &residual, (&self.scale, cycle));
+        let views = walked.views.look(row);
+        let run = walked.run.with(value);
+        if !value.is_finite() {
+            return None;
+        }
+        let frozen = (f64::from(run - 1) / self.run_line).powi(3);
+        let mut worst = (frozen, View::Frozen);
+        for (place, (view, line)) in views.iter().zip(&self.lines).enumerate() {
+            if worst.0 < view / line {
+                worst = (view / line, VIEWS[place]);
             }
-            let quotients = looks[row].iter().zip(&self.lines).map(|(view, line)| view / line);
-            let frozen = (f64::from(runs[row] - 1) / self.run_line).powi(3);
-            let worst = quotients.fold(frozen, f64::max) * sensitivity;
-            let side = |line: f64| line / sensitivity * seen[row].scale;
-            let band = [
-                residuals[row].expected,
-                residuals[row].expected - side(self.lines[1]),
-                residuals[row].expected + side(self.lines[0]),
-            ]
-            .map(|bound| bound * self.unit);
-            RowScore { at: at[row], score: Ok(score_of(worst)), band: band_of(band) }
+        }
+        let side = |line: f64| line * row.scale * self.unit;
+        Some(Look {
+            expected: residual.expected * self.unit,
+            sides: [side(self.lines[1]), side(self.lines[0])],
+            quotient: worst.0,
+            view: worst.1,
         })
-        .collect()
     }
 }
+
+/// What each place of the views is a view of.
+const VIEWS: [View; N_VIEWS] = [
+    View::Value,
+    View::Value,
+    View::Level,
+    View::Level,
+    View::Level,
+    View::Level,
+    View::Jump,
+    View::Jump,
+    View::Activity,
+];
 
 /// In [0, 1]; 0.8 where `quotient`, distance over alert line, is 1.
 fn score_of(quotient: f64) -> f64 {
@@ -150,16 +248,14 @@ fn band_of([expected, lower, upper]: [f64; 3]) -> Option<Band> {
     is_finite.then(|| Band { expected, lower: lower.min(expected), upper: upper.max(expected) })
 }
 
-fn constant_score(constant: f64, frame: &FeatureFrame, row: usize) -> RowScore {
-    let value = frame.raw_value[row];
-    let at = frame.at[row];
+fn constant_look(constant: f64, value: f64) -> Option<Look> {
     if !value.is_finite() {
-        return RowScore { at, score: Err(NoScore::OutOfRange), band: None };
+        return None;
     }
     // Sums of equal parts differ in the last digits.
     let is_same = (value - constant).abs() <= 1e-9 * constant.abs();
-    let band = Some(Band { expected: constant, lower: constant, upper: constant });
-    RowScore { at, score: Ok(if is_same { 0.0 } else { 1.0 }), band }
+    let quotient = if is_same { 0.0 } else { f64::INFINITY };
+    Some(Look { expected: constant, sides: [0.0; 2], quotient, view: View::Value })
 }
 
 /// The size of a usual value. Never 0: the values are not all equal.
@@ -169,26 +265,16 @@ fn unit_of(values: &[f64]) -> f64 {
     if 0.0 < usual { usual } else { sizes.iter().copied().fold(0.0, f64::max) }
 }
 
-fn in_units(values: &[f64], unit: f64) -> Vec<f64> {
-    let in_unit = |value: &f64| {
-        let ratio = value / unit;
-        // An overflowing bucket has no score of its own; its neighbours see the unit instead.
-        if value.is_finite() { ratio.clamp(-FAR, FAR) } else { 1.0 }
-    };
-    values.iter().map(in_unit).collect()
+fn in_unit(value: f64, unit: f64) -> f64 {
+    let ratio = value / unit;
+    // An overflowing bucket has no score of its own; its neighbours see the unit instead.
+    if value.is_finite() { ratio.clamp(-FAR, FAR) } else { 1.0 }
 }
 
-fn looked_at(at: &[Timestamp], residuals: &[Residual], scales: &[f64]) -> Vec<views::Row> {
-    let row = |(instant, residual): (&Timestamp, &Residual)| {
-        let scale = residual.scale(scales);
-        views::Row {
-            at: (*instant - at[0]).as_secs_f64(),
-            z: residual.deviation / scale,
-            seasonless: residual.seasonless,
-            scale: scale * residual.weight,
-        }
-    };
-    at.iter().zip(residuals).map(row).collect()
+fn looked_at(at: Timestamp, residual: &Residual, (scales, cycle): (&[f64], i64)) -> views::Row {
+    let scale = residual.scale(scales, cycle);
+    let z = residual.deviation / scale;
+    views::Row { at, z, seasonless: residual.seasonless, scale: scale * residual.weight }
 }
 
 #[cfg(test)]

@@ -3,14 +3,18 @@
 use chrono_tz::Tz;
 
 use super::baseline::{Baseline, Block, N_LEVEL};
+use super::calendar::{Calendar, DAY};
 use super::profile::{Profile, Shape};
 use super::views::{N_VIEWS, Windows};
 use super::{Law, Seasonal, Seasons};
 use crate::detect::artifact::{DecodeError, ensure, float, floats, int, text};
-use crate::domain::Plain;
+use crate::detect::params::{PERIODS, SeasonalParams};
+use crate::domain::{Plain, Span};
 
 /// More than the finest profile has.
-const MAX_SLOTS: usize = 7 * 96;
+pub(super) const MAX_SLOTS: usize = 7 * 96;
+/// Ten years, in seconds.
+pub(super) const MAX_CYCLE: i64 = 3653 * DAY;
 
 impl Seasonal {
     pub(in crate::detect) fn to_plain(&self) -> Plain {
@@ -18,7 +22,9 @@ impl Seasonal {
             Law::Constant(value) => ("constant".into(), Plain::Float(*value)),
             Law::Seasons(seasons) => ("seasons".into(), seasons_to_plain(seasons)),
         };
-        Plain::Dict(vec![("sensitivity".into(), Plain::Float(self.sensitivity)), law])
+        let mut fields = self.params.to_plain();
+        fields.push(law);
+        Plain::Dict(fields)
     }
 
     pub(in crate::detect) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
@@ -26,26 +32,41 @@ impl Seasonal {
             Some(seasons) => Law::Seasons(Box::new(seasons_from_plain(seasons)?)),
             None => Law::Constant(float(plain, "constant")?),
         };
-        Ok(Self { sensitivity: positive(plain, "sensitivity")?, law })
+        Ok(Self { params: SeasonalParams::from_plain(plain)?, law })
+    }
+}
+
+impl SeasonalParams {
+    pub(in crate::detect) fn to_plain(self) -> Vec<(String, Plain)> {
+        let mut fields = vec![("sensitivity".into(), Plain::Float(self.sensitivity))];
+        if let Some(period) = self.period {
+            fields.push(("period_us".into(), Plain::Int(period.micros())));
+        }
+        fields
+    }
+
+    pub(in crate::detect) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
+        let period = match plain.get("period_us") {
+            Some(_) => Some(Span::from_micros(int(plain, "period_us")?)),
+            None => None,
+        };
+        ensure(period.is_none_or(|period| PERIODS.contains(&period)), "period_us")?;
+        Ok(Self { sensitivity: positive(plain, "sensitivity")?, period })
     }
 }
 
 fn seasons_to_plain(seasons: &Seasons) -> Plain {
     let Seasons { unit, cadence, baseline, scale, windows, lines, run_line } = seasons;
     let carried = &baseline.carried;
-    let shape = match baseline.shape {
-        Shape::Additive => "additive",
-        Shape::Multiplicative => "multiplicative",
-    };
     let numbers = |of: fn(&Block) -> i64| {
         Plain::List(carried.iter().map(|block| Plain::Int(of(block))).collect())
     };
     let levels: Vec<f64> = carried.iter().map(|block| block.level).collect();
-    Plain::Dict(vec![
+    let mut fields = vec![
         ("unit".into(), Plain::Float(*unit)),
         ("cadence_seconds".into(), Plain::Float(*cadence)),
-        ("timezone".into(), Plain::Text(baseline.zone.name().into())),
-        ("shape".into(), Plain::Text(shape.into())),
+        ("timezone".into(), Plain::Text(baseline.calendar.zone.name().into())),
+        ("shape".into(), Plain::Text(baseline.shape.as_str().into())),
         ("daily".into(), Plain::from_f64s(&baseline.profile.daily)),
         ("weekly".into(), Plain::from_f64s(&baseline.profile.weekly)),
         ("level".into(), Plain::Float(baseline.level)),
@@ -60,19 +81,50 @@ fn seasons_to_plain(seasons: &Seasons) -> Plain {
         ),
         ("lines".into(), Plain::from_f64s(lines)),
         ("run_line".into(), Plain::Float(*run_line)),
-    ])
+    ];
+    fields.extend(rarer_fields(baseline));
+    Plain::Dict(fields)
+}
+
+/// What most models do without.
+pub(super) fn rarer_fields(baseline: &Baseline) -> Vec<(String, Plain)> {
+    let mut fields = Vec::new();
+    if baseline.profile.cycle != DAY {
+        fields.push(("cycle_seconds".into(), Plain::Int(baseline.profile.cycle)));
+    }
+    let holidays = &baseline.calendar.holidays;
+    if !holidays.is_empty() {
+        let days = holidays.iter().copied().map(Plain::Int).collect();
+        fields.push(("holiday_days".into(), Plain::List(days)));
+    }
+    fields
+}
+
+pub(super) fn cycle_from_plain(plain: &Plain) -> Result<i64, DecodeError> {
+    let Some(_) = plain.get("cycle_seconds") else { return Ok(DAY) };
+    let cycle = int(plain, "cycle_seconds")?;
+    ensure(0 < cycle && cycle <= MAX_CYCLE, "cycle_seconds")?;
+    Ok(cycle)
+}
+
+pub(super) fn holidays_from_plain(plain: &Plain) -> Result<Vec<i64>, DecodeError> {
+    let Some(_) = plain.get("holiday_days") else { return Ok(Vec::new()) };
+    let holidays = ints(plain, "holiday_days")?;
+    ensure(holidays.is_sorted(), "holiday_days")?;
+    Ok(holidays)
 }
 
 fn seasons_from_plain(plain: &Plain) -> Result<Seasons, DecodeError> {
-    let shape = match text(plain, "shape")? {
-        "additive" => Shape::Additive,
-        "multiplicative" => Shape::Multiplicative,
-        _ => return Err(DecodeError::Inconsistent { field: "shape" }),
-    };
+    let shape = Shape::parse(text(plain, "shape")?);
+    let shape = shape.ok_or(DecodeError::Inconsistent { field: "shape" })?;
     let zone: Tz = text(plain, "timezone")?
         .parse()
         .map_err(|_| DecodeError::Inconsistent { field: "timezone" })?;
-    let profile = Profile { daily: floats(plain, "daily")?, weekly: floats(plain, "weekly")? };
+    let profile = Profile {
+        cycle: cycle_from_plain(plain)?,
+        daily: floats(plain, "daily")?,
+        weekly: floats(plain, "weekly")?,
+    };
     ensure(profile.daily.len() <= MAX_SLOTS, "daily")?;
     ensure(profile.weekly.len() <= MAX_SLOTS && profile.weekly.len().is_multiple_of(7), "weekly")?;
     let block = int(plain, "block_seconds")?;
@@ -92,10 +144,11 @@ fn seasons_from_plain(plain: &Plain) -> Result<Seasons, DecodeError> {
     let level = float(plain, "level")?;
     ensure(shape == Shape::Additive || 0.0 < level, "level")?;
     let carried = blocks_from_plain(plain)?;
+    let calendar = Calendar { zone, holidays: holidays_from_plain(plain)? };
     Ok(Seasons {
         unit: positive(plain, "unit")?,
         cadence: positive(plain, "cadence_seconds")?,
-        baseline: Baseline { zone, shape, profile, block, level, carried },
+        baseline: Baseline { calendar, shape, profile, block, level, carried },
         scale,
         windows: Windows { short, long, activity },
         lines,

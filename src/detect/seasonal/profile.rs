@@ -1,7 +1,7 @@
 //! The pattern of the day and of the week, learnt as medians, and only where it foretells days it
 //! was not learnt from.
 
-use super::calendar::{DAY, slot_of_day, weekday};
+use super::calendar::{DAY, slot_of, weekday};
 use super::robust;
 
 /// A season must foretell held-out days by so much better than doing without.
@@ -11,8 +11,8 @@ const ENOUGH: usize = 6;
 /// Most slots of a day's pattern, and of each day in the week's.
 const MAX_DAILY: f64 = 96.0;
 const MAX_WEEKLY: f64 = 24.0;
-/// The pattern of a day needs so many days, that of a week so many.
-pub(super) const MIN_DAYS: f64 = 3.0;
+/// The pattern of a cycle needs so many of them, that of a week so many days.
+pub(super) const MIN_CYCLES: f64 = 3.0;
 const MIN_DAYS_FOR_WEEK: f64 = 20.5;
 
 /// How a season acts on the level.
@@ -24,22 +24,41 @@ pub(super) enum Shape {
     Multiplicative,
 }
 
+impl Shape {
+    /// As written in a model.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Additive => "additive",
+            Self::Multiplicative => "multiplicative",
+        }
+    }
+
+    /// From what is written.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Additive, Self::Multiplicative].into_iter().find(|shape| shape.as_str() == text)
+    }
+}
+
 /// What the time of day and week usually adds: in the level's unit, or as a share of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    /// By slot of the day; empty without a daily pattern.
+    /// Length of the pattern in seconds, a day as a rule.
+    pub(super) cycle: i64,
+    /// By slot of the cycle; empty without a pattern.
     pub(super) daily: Vec<f64>,
     /// On top of it by weekday and slot, Monday first; empty without a weekly pattern.
     pub(super) weekly: Vec<f64>,
 }
 
 impl Profile {
-    pub(super) const FLAT: Self = Self { daily: Vec::new(), weekly: Vec::new() };
+    pub(super) const fn flat(cycle: i64) -> Self {
+        Self { cycle, daily: Vec::new(), weekly: Vec::new() }
+    }
 
     pub(super) fn at(&self, local: i64) -> f64 {
         let mut sum = 0.0;
         if !self.daily.is_empty() {
-            sum += self.daily[slot_of_day(local, self.daily.len())];
+            sum += self.daily[slot_of(local, self.cycle, self.daily.len())];
         }
         if !self.weekly.is_empty() {
             sum += self.weekly[week_slot(local, self.weekly.len() / 7)];
@@ -49,7 +68,7 @@ impl Profile {
 }
 
 fn week_slot(local: i64, per_day: usize) -> usize {
-    weekday(local) * per_day + slot_of_day(local, per_day)
+    weekday(local) * per_day + slot_of(local, DAY, per_day)
 }
 
 /// Which patterns a profile has.
@@ -63,21 +82,23 @@ pub(super) enum Seasons {
 /// How finely a series can be divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grain {
+    cycle: i64,
     daily: usize,
     weekly: usize,
-    days: f64,
 }
 
 impl Grain {
-    pub(super) fn of(cadence: f64, days: f64) -> Self {
-        let per_day = DAY as f64 / cadence;
-        // A cadence a little over a day still has one value a day.
-        let slots = |most: f64| per_day.clamp(1.0, most).floor() as usize;
-        let has_week = MIN_DAYS_FOR_WEEK <= days && 0.8 <= per_day;
+    /// For a series of such cadence and span in seconds. Weeks are for cycles of a day.
+    pub(super) fn of(cadence: f64, span: f64, cycle: i64) -> Self {
+        let (per_cycle, per_day) = (cycle as f64 / cadence, DAY as f64 / cadence);
+        // A cadence a little over a cycle still has one value in each.
+        let slots = |n_values: f64, most: f64| n_values.clamp(1.0, most).floor() as usize;
+        let has_cycle = MIN_CYCLES <= span / cycle as f64;
+        let has_week = cycle == DAY && MIN_DAYS_FOR_WEEK <= span / DAY as f64 && 0.8 <= per_day;
         Self {
-            daily: if MIN_DAYS <= days { slots(MAX_DAILY) } else { 1 },
-            weekly: if has_week { slots(MAX_WEEKLY) } else { 0 },
-            days,
+            cycle,
+            daily: if has_cycle { slots(per_cycle, MAX_DAILY) } else { 1 },
+            weekly: if has_week { slots(per_day, MAX_WEEKLY) } else { 0 },
         }
     }
 
@@ -89,11 +110,11 @@ impl Grain {
         }
     }
 
-    /// Which half of the days a row is in, for holding one half out.
+    /// Which half of the cycles a row is in, for holding one half out.
     fn half(self, local: i64) -> bool {
-        let day = local.div_euclid(DAY) + 3;
+        let cycle = local.div_euclid(self.cycle) + 3;
         let unit = if 0 < self.weekly { 7 } else { 1 };
-        day.div_euclid(unit).rem_euclid(2) == 0 && 0.0 < self.days
+        cycle.div_euclid(unit).rem_euclid(2) == 0
     }
 }
 
@@ -135,7 +156,7 @@ pub(super) fn choose(rows: Deviations<'_>, grain: Grain) -> (Seasons, f64) {
 
 fn held_out_spread(rows: Deviations<'_>, grain: Grain, seasons: Seasons) -> f64 {
     let profiles = match seasons {
-        Seasons::None => [Profile::FLAT, Profile::FLAT],
+        Seasons::None => [Profile::flat(grain.cycle), Profile::flat(grain.cycle)],
         Seasons::Daily | Seasons::DailyAndWeekly => [false, true]
             .map(|half| learn_from(rows, grain, seasons, |local| grain.half(local) == half)),
     };
@@ -158,13 +179,14 @@ fn learn_from(
     seasons: Seasons,
     is_used: impl Fn(i64) -> bool,
 ) -> Profile {
-    let mut profile = Profile::FLAT;
+    let mut profile = Profile::flat(grain.cycle);
     if seasons == Seasons::None {
         return profile;
     }
     let used = || rows.local.iter().zip(rows.value).filter(|(local, _)| is_used(**local));
     if 1 < grain.daily {
-        let slots = used().map(|(local, value)| (slot_of_day(*local, grain.daily), *value));
+        let slots =
+            used().map(|(local, value)| (slot_of(*local, grain.cycle, grain.daily), *value));
         profile.daily = slot_medians(slots, grain.daily, grain.daily);
     }
     if seasons == Seasons::DailyAndWeekly {
@@ -218,7 +240,7 @@ mod tests {
     /// Eight weeks of hours; the value is a function of the hour of day and the weekday.
     fn rows(value: impl Fn(usize, usize) -> f64) -> (Vec<i64>, Vec<f64>) {
         let local: Vec<i64> = (0..56 * 24).map(|hour| hour * 3600).collect();
-        let value = local.iter().map(|t| value(slot_of_day(*t, 24), weekday(*t))).collect();
+        let value = local.iter().map(|t| value(slot_of(*t, DAY, 24), weekday(*t))).collect();
         (local, value)
     }
 
@@ -237,7 +259,7 @@ mod tests {
         let value = wobble(&local, &value);
         let weight = vec![1.0; value.len()];
         let deviations = Deviations { local: &local, value: &value, weight: &weight };
-        assert_eq!(choose(deviations, Grain::of(3600.0, 56.0)).0, expected);
+        assert_eq!(choose(deviations, Grain::of(3600.0, 56.0 * 86_400.0, DAY)).0, expected);
     }
 
     #[test]
@@ -256,7 +278,7 @@ mod tests {
         }
         let weight = vec![1.0; value.len()];
         let deviations = Deviations { local: &local, value: &value, weight: &weight };
-        let profile = learn(deviations, Grain::of(3600.0, 56.0), Seasons::Daily);
+        let profile = learn(deviations, Grain::of(3600.0, 56.0 * 86_400.0, DAY), Seasons::Daily);
         assert_eq!(profile.daily, (0..24).map(f64::from).collect::<Vec<_>>());
     }
 

@@ -1,5 +1,7 @@
 //! What the seasonal detector finds and what it leaves alone.
 
+use chrono_tz::Tz;
+
 use super::*;
 use crate::domain::{Aggregate, FeatureSpec, MetricName, Series};
 use crate::features;
@@ -46,7 +48,7 @@ fn every(step: i64, values: &[f64]) -> FeatureFrame {
 }
 
 fn fitted(frame: &FeatureFrame) -> Seasonal {
-    fit(frame, SeasonalParams { sensitivity: 1.0 }, Tz::UTC).unwrap()
+    fit(frame, SeasonalParams::DEFAULT, &FitContext::new(Tz::UTC, 0)).unwrap()
 }
 
 fn scores(model: &Seasonal, frame: &FeatureFrame) -> Vec<f64> {

@@ -6,7 +6,10 @@
 //! quantile) to once in [`RETURN_DAYS`] days. Quantiles of daily maxima allow for dependence
 //! between rows, for heavy tails and for a minority of days with incidents.
 
+use std::collections::VecDeque;
+
 use super::robust;
+use crate::domain::Timestamp;
 
 /// A view alone should raise a false alert once in so many days.
 const RETURN_DAYS: f64 = 5_000.0;
@@ -14,6 +17,8 @@ const RETURN_DAYS: f64 = 5_000.0;
 const UPPER: f64 = 0.85;
 /// Residuals beyond so many scales count as so many in means: one spike is not a new level.
 const CLAMP: f64 = 6.0;
+/// Parts of a scale that sums are counted in.
+const PARTS: f64 = (1_u64 << 44) as f64;
 /// A mean over hours counts while the newest rows reach this share of it.
 const LASTS: f64 = 0.6;
 /// A jump is counted from the median of so many rows before; so many cadences back they are
@@ -52,8 +57,7 @@ impl Windows {
 /// What is looked at of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
-    /// Seconds since the first row.
-    pub(super) at: f64,
+    pub(super) at: Timestamp,
     /// The residual in scales.
     pub(super) z: f64,
     /// The value without its season; the level, which moves in steps, is still in it.
@@ -62,64 +66,105 @@ pub(super) struct Row {
     pub(super) scale: f64,
 }
 
-/// Views of each row; `cadence` is the usual distance of two in seconds.
-pub(super) fn look(rows: &[Row], windows: Windows, cadence: f64) -> Vec<[f64; N_VIEWS]> {
-    let mut sums = Vec::with_capacity(rows.len() + 1);
-    sums.push((0.0, 0.0));
-    for row in rows {
-        let (mut signed, mut size) = sums[sums.len() - 1];
-        let clamped = row.z.clamp(-CLAMP, CLAMP);
-        signed += clamped;
-        size += clamped.abs();
-        sums.push((signed, size));
-    }
-    let means = |first: usize, row: usize| {
-        let (from, to): ((f64, f64), (f64, f64)) = (sums[first], sums[row + 1]);
-        let n_rows = (row + 1 - first) as f64;
-        ((to.0 - from.0) / n_rows, (to.1 - from.1) / n_rows)
-    };
-    let mut firsts = [0_usize; 3];
-    let lengths = [windows.short, windows.long, windows.activity];
-    let n_usual = lengths.map(|length| length / cadence);
-    (0..rows.len())
-        .map(|row| {
-            for (first, length) in firsts.iter_mut().zip(lengths) {
-                while rows[*first].at <= rows[row].at - length {
-                    *first += 1;
-                }
-            }
-            let recent = means(row.saturating_sub(2), row);
-            let [short, long, activity] = [0, 1, 2].map(|window| {
-                let n_rows = row + 1 - firsts[window];
-                // After a gap a mean of the few rows since would look more extreme than it is.
-                let is_thin = n_rows < 3 || 2.0 * (n_rows as f64) < n_usual[window];
-                if is_thin { (0.0, 0.0) } else { means(firsts[window], row) }
-            });
-            let level = still(long.0, short.0);
-            let (short_level, long_level) = (still(short.0, recent.0), still(level, recent.0));
-            let lasting = recent.1.min(short.1);
-            let activity = if LASTS * activity.1 <= lasting { activity.1 } else { 0.0 };
-            let jump = jump(&rows[..=row], FORGOTTEN * cadence);
-            let signed = [rows[row].z, short_level, long_level, jump];
-            std::array::from_fn(|view| match signed.get(view / 2) {
-                Some(signed) if view % 2 == 0 => *signed,
-                Some(signed) => -signed,
-                None => activity,
-            })
-        })
-        .collect()
+/// A row that later ones look back on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Past {
+    at: Timestamp,
+    seasonless: f64,
+    /// Sums of the limited residuals, and of their sizes, of all rows up to this one, in `PARTS`:
+    /// whole numbers, so that a mean is the same wherever the walk began. They wrap around;
+    /// differences over a window do not.
+    signed: i64,
+    size: i64,
 }
 
-/// How far the last row is from those just before it; 0 after a gap.
-fn jump(rows: &[Row], forgotten: f64) -> f64 {
-    let Some((row, before)) = rows.split_last() else { return 0.0 };
-    let Some((_, before)) = before.split_last_chunk::<BEFORE>() else { return 0.0 };
-    if forgotten < row.at - before[0].at {
-        return 0.0;
+/// The rows that the views of the next one reach back to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Views {
+    windows: Windows,
+    /// The usual distance of two rows in seconds.
+    cadence: f64,
+    rows: VecDeque<Past>,
+    /// Rows that were dropped from the front, and the sums up to them.
+    n_dropped: usize,
+    dropped: (i64, i64),
+    /// The first row, counted from the very first, inside each window.
+    firsts: [usize; 3],
+}
+
+impl Views {
+    pub(super) fn new(windows: Windows, cadence: f64) -> Self {
+        let rows = VecDeque::new();
+        Self { windows, cadence, rows, n_dropped: 0, dropped: (0, 0), firsts: [0; 3] }
     }
-    let mut before = before.map(|row| row.seasonless);
-    before.sort_unstable_by(f64::total_cmp);
-    (row.seasonless - before[BEFORE / 2]) / row.scale
+
+    /// The views of the next row, which is not before the last one.
+    pub(super) fn look(&mut self, row: Row) -> [f64; N_VIEWS] {
+        let jump = self.jump(row);
+        let (signed, size) = self.rows.back().map_or(self.dropped, |row| (row.signed, row.size));
+        let z = (row.z.clamp(-CLAMP, CLAMP) * PARTS).round() as i64;
+        let (signed, size) = (signed.wrapping_add(z), size.wrapping_add(z.abs()));
+        self.rows.push_back(Past { at: row.at, seasonless: row.seasonless, signed, size });
+        let last = self.n_dropped + self.rows.len() - 1;
+        let lengths = [self.windows.short, self.windows.long, self.windows.activity];
+        let [short, long, activity] = [0, 1, 2].map(|window| {
+            let mut first = self.firsts[window];
+            while lengths[window] <= (row.at - self.rows[first - self.n_dropped].at).as_secs_f64() {
+                first += 1;
+            }
+            self.firsts[window] = first;
+            let n_rows = last + 1 - first;
+            // After a gap a mean of the few rows since would look more extreme than it is.
+            let is_thin = n_rows < 3 || 2.0 * (n_rows as f64) < lengths[window] / self.cadence;
+            if is_thin { (0.0, 0.0) } else { self.means(first) }
+        });
+        let recent = self.means(last.saturating_sub(2).max(self.n_dropped));
+        self.drop_until(
+            self.firsts.into_iter().min().unwrap_or(0).min(last.saturating_sub(BEFORE)),
+        );
+        let level = still(long.0, short.0);
+        let (short_level, long_level) = (still(short.0, recent.0), still(level, recent.0));
+        let lasting = recent.1.min(short.1);
+        let activity = if LASTS * activity.1 <= lasting { activity.1 } else { 0.0 };
+        let signed = [row.z, short_level, long_level, jump];
+        std::array::from_fn(|view| match signed.get(view / 2) {
+            Some(signed) if view % 2 == 0 => *signed,
+            Some(signed) => -signed,
+            None => activity,
+        })
+    }
+
+    /// Mean residual, and mean size of it, from a row on.
+    fn means(&self, first: usize) -> (f64, f64) {
+        let before = match (first - self.n_dropped).checked_sub(1) {
+            Some(before) => (self.rows[before].signed, self.rows[before].size),
+            None => self.dropped,
+        };
+        let n_parts = (self.n_dropped + self.rows.len() - first) as f64 * PARTS;
+        let up_to = self.rows.back().map_or(self.dropped, |row| (row.signed, row.size));
+        let sums = (up_to.0.wrapping_sub(before.0), up_to.1.wrapping_sub(before.1));
+        (sums.0 as f64 / n_parts, sums.1 as f64 / n_parts)
+    }
+
+    /// How far a row is from those just before it; 0 after a gap.
+    fn jump(&self, row: Row) -> f64 {
+        let Some(first) = self.rows.len().checked_sub(BEFORE) else { return 0.0 };
+        if FORGOTTEN * self.cadence < (row.at - self.rows[first].at).as_secs_f64() {
+            return 0.0;
+        }
+        let mut before: [f64; BEFORE] = std::array::from_fn(|n| self.rows[first + n].seasonless);
+        before.sort_unstable_by(f64::total_cmp);
+        (row.seasonless - before[BEFORE / 2]) / row.scale
+    }
+
+    fn drop_until(&mut self, first: usize) {
+        while self.n_dropped < first
+            && let Some(row) = self.rows.pop_front()
+        {
+            self.dropped = (row.signed, row.size);
+            self.n_dropped += 1;
+        }
+    }
 }
 
 /// A level counts only while it lasts, so that an alert ends with its cause.
@@ -176,15 +221,20 @@ fn recurrent_peak(maxima: &[f64]) -> f64 {
     0.0
 }
 
-/// How many equal values in a row end at each row.
-pub(super) fn runs(values: &[f64]) -> Vec<u32> {
-    let mut length = 0;
-    (0..values.len())
-        .map(|row| {
-            length = if 0 < row && values[row] == values[row - 1] { length + 1 } else { 1_u32 };
-            length
-        })
-        .collect()
+/// How many equal values in a row end at the newest one.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Run {
+    value: f64,
+    length: u32,
+}
+
+impl Run {
+    pub(super) fn with(&mut self, value: f64) -> u32 {
+        let is_same = 0 < self.length && value == self.value;
+        self.length = if is_same { self.length.saturating_add(1) } else { 1 };
+        self.value = value;
+        self.length
+    }
 }
 
 /// A run of equal values so long is as unusual as a view at its line.
@@ -205,12 +255,13 @@ mod tests {
 
     /// Hours with such residuals; `delay` seconds pass before the hour numbered `from`.
     fn hours(z: &[f64], (from, delay): (usize, f64)) -> Vec<[f64; N_VIEWS]> {
-        let row = |(hour, z): (usize, &f64)| {
+        let mut views = Views::new(HOURLY, 3600.0);
+        let look = |(hour, z): (usize, &f64)| {
             let at = hour as f64 * 3600.0 + if from <= hour { delay } else { 0.0 };
-            Row { at, z: *z, seasonless: *z, scale: 1.0 }
+            let at = Timestamp::from_secs(at as i64).unwrap();
+            views.look(Row { at, z: *z, seasonless: *z, scale: 1.0 })
         };
-        let rows: Vec<Row> = z.iter().enumerate().map(row).collect();
-        look(&rows, HOURLY, 3600.0)
+        z.iter().enumerate().map(look).collect()
     }
 
     #[test]
@@ -243,7 +294,8 @@ mod tests {
 
     #[test]
     fn equal_values_are_counted() {
-        assert_eq!(runs(&[1.0, 1.0, 2.0, 2.0, 2.0]), [1, 2, 1, 2, 3]);
+        let mut run = Run::default();
+        assert_eq!([1.0, 1.0, 2.0, 2.0, 2.0].map(|value| run.with(value)), [1, 2, 1, 2, 3]);
         assert_eq!(run_line(&[1; 240], 24.0), 6.0);
     }
 }
