@@ -58,7 +58,7 @@ pub(super) enum ByRowParams {
 pub(super) struct SeasonalParams {
     /// Divides every alert line: 2 alerts at half the distance.
     pub(super) sensitivity: f64,
-    /// Length of the pattern; found in the data when none is given.
+    /// Length of the pattern; a day when none is given.
     pub(super) period: Option<Span>,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Detect {
     /// What scores: auto, or one that is trained again as the past grows (seasonal, pca, knn, …)
     #[arg(long, value_name = "KIND", default_value = "auto")]
     detector: DetectorKind,
-    /// Length of the pattern, for auto and seasonal; found in the data when not given
+    /// Length of the pattern, for auto and seasonal; a day when not given
     #[arg(long, value_name = "DURATION")]
     period: Option<Span>,
     /// Scores from here on are alerts

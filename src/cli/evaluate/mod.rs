@@ -40,7 +40,7 @@ pub(super) struct Evaluate {
     /// Take detectors, features, combination and threshold from this batch of the project
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
-    /// Length of the pattern, for auto and seasonal; found in the data when not given
+    /// Length of the pattern, for auto and seasonal; a day when not given
     #[arg(long, value_name = "DURATION", conflicts_with = "batch")]
     period: Option<Span>,
     /// Scores from here on are alerts; otherwise the batch's threshold, or 0.8

@@ -202,6 +202,43 @@ fn a_pattern_of_any_length_can_be_asked_for() {
     assert!(0.8 <= rows[15].score.clone().unwrap(), "{:?}", rows[15]);
 }
 
+#[derive(serde::Deserialize)]
+struct Golden {
+    middle: f64,
+    spread: f64,
+    cadence: f64,
+    /// Value and what is expected.
+    rows: Vec<(f64, f64)>,
+    expected: Vec<GoldenRow>,
+}
+
+#[derive(serde::Deserialize)]
+struct GoldenRow {
+    quotient: f64,
+    explained: f64,
+    side: Option<f64>,
+}
+
+#[test]
+fn the_walk_equals_the_plain_formulas() {
+    let text = include_str!("../../../tests/golden/auto/walk.json");
+    let golden: Golden = serde_json::from_str(text).unwrap();
+    let units = Units { middle: golden.middle, spread: golden.spread };
+    let mut walk = Walk::new(units, golden.cadence);
+    for (row, ((value, expected), wanted)) in golden.rows.iter().zip(&golden.expected).enumerate() {
+        let found = walk.step(*value, *expected);
+        // What is kept between rows is kept in single precision.
+        let is_close = |a: f64, b: f64| (a - b).abs() <= 1e-4 * b.abs().max(0.1);
+        assert!(is_close(found.quotient, wanted.quotient), "row {row}: {found:?}");
+        assert!(is_close(found.far.explained, wanted.explained), "row {row}: {found:?}");
+        let side = found.side.is_finite().then_some(found.side);
+        assert_eq!(side.is_some(), wanted.side.is_some(), "row {row}: {found:?}");
+        if let (Some(side), Some(wanted)) = (side, wanted.side) {
+            assert!(is_close(side, wanted), "row {row}: {side} {wanted}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

@@ -11,6 +11,8 @@ use super::{
 const HOURS: f64 = 4.0;
 /// Fewest and most rows of them.
 const ROWS: (f64, f64) = (3.0, 200.0);
+/// Values beyond this are taken as this, so that their differences are finite.
+const MOST_VALUE: f64 = 1e300;
 /// Values are taken to be at most so many units from the middle.
 const MOST_UNITS: f64 = 1e28;
 /// Weight of the distance where the season explains nothing, and what it gains where it explains
@@ -31,7 +33,8 @@ pub(super) struct Units {
 impl Units {
     /// Of finite values.
     pub(super) fn of(values: &[f64]) -> Self {
-        let mut sample = values.to_vec();
+        let mut sample: Vec<f64> =
+            values.iter().map(|value| value.clamp(-MOST_VALUE, MOST_VALUE)).collect();
         let middle = robust::median(&mut sample);
         let [lower, upper, lowest, highest] =
             [0.25, 0.75, 0.0, 1.0].map(|share| robust::quantile(&mut sample, share));

@@ -1,4 +1,4 @@
-//! The default detector: how far a value is from what its time of day and week, on top of the
+//! The seasonal detector, which `auto` builds on: how far a value is from what its time of day and week, on top of the
 //! level of the last days, foretell.
 //!
 //! `expected = level + season` (or `level · (1 + season)`), `z = (value - expected) / scale`. The
