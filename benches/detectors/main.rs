@@ -21,7 +21,7 @@ fn main() {
     println!("detector,fit_ms,score_us_a_row");
     for &kind in DetectorKind::ALL {
         let spec = DetectorSpec { kind, tag: kind.to_string(), params: BTreeMap::new() };
-        let context = FitContext { timezone: chrono_tz::Tz::UTC, seed: 7 };
+        let context = FitContext::new(chrono_tz::Tz::UTC, 7);
         let train = || fit(&spec, &frame, &context).unwrap_or_else(|reason| panic!("{reason}"));
         let fit_seconds = median_seconds(|| drop(train()));
         let model = train();
