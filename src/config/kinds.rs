@@ -16,7 +16,7 @@ pub(super) struct Kind<'k, T> {
 
 impl Section<'_> {
     /// Reads the keys of the kind that is named. Without one, no key of any kind is unknown.
-    pub(super) fn read_kind<T>(&mut self, kinds: &[Kind<'_, T>]) -> Option<T> {
+    pub(super) fn read_kind<T>(&mut self, kinds: &[Kind<'_, T>], shared: &[&str]) -> Option<T> {
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
         if !self.has("kind") {
             self.missing("kind", &format!("write one of {}", names.join(", ")));
@@ -32,7 +32,7 @@ impl Section<'_> {
         };
         let value = (found.value.read)(self);
         let others = kinds.iter().flat_map(|kind| kind.keys);
-        for key in others.filter(|key| !found.value.keys.contains(key)) {
+        for key in others.filter(|key| !found.value.keys.contains(key) && !shared.contains(key)) {
             let Some(place) = self.key_place(key) else { continue };
             // A key from `defaults.toml` is for the batches of its kind, not a mistake of this one.
             if Arc::ptr_eq(&place.file, &found.place.file) {

@@ -1,8 +1,11 @@
 //! `[source]` of a batch: where its numbers come from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use crate::domain::{FileSpec, Secret, SourceKind, SourceSpec, Span};
+use crate::domain::{FileSpec, Naming, Secret, SourceKind, SourceSpec, Span};
 
 use super::{
     command_source, file_source,
@@ -21,7 +24,7 @@ pub(super) const DEFAULT_MAX_BYTES: usize = 64 << 20;
 /// Reads `[source]`. A `query_file` is looked for in the batch file's folder, then in
 /// `metric_batches/`.
 pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSpec {
-    let kind = source.read_kind(&[
+    let kinds = [
         Kind {
             name: "sql",
             keys: &["url", "query", "query_file", "params", "max_bytes"],
@@ -36,13 +39,15 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
         },
         Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
         Kind { name: "push", keys: push_source::KEYS, read: &push_source::read },
-    ]);
+    ];
+    let kind = source.read_kind(&kinds, &["columns"]);
     let max_bytes = match &kind {
         Some(SourceKind::Sql { .. } | SourceKind::File { .. }) => {
             source.size("max_bytes", DEFAULT_MAX_FRAME_BYTES)
         }
         _ => DEFAULT_MAX_FRAME_BYTES,
     };
+    let naming = naming(source, kind.as_ref());
     SourceSpec {
         // Only read on when nothing was reported.
         kind: kind.unwrap_or(SourceKind::File(FileSpec::at(Vec::new()))),
@@ -51,6 +56,20 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
         drop_incomplete: source.flag("drop_incomplete", false),
         max_rows: source.count("max_rows", 1..=usize::MAX, DEFAULT_MAX_ROWS),
         max_bytes: max_bytes as u64,
+        naming,
+    }
+}
+
+fn naming(source: &mut Section<'_>, kind: Option<&SourceKind>) -> Naming {
+    let columns = match kind {
+        // It has read them: an answer's columns get their names page by page.
+        Some(SourceKind::Http(_)) => BTreeMap::new(),
+        _ => source.labels("columns"),
+    };
+    Naming {
+        columns,
+        rename: source.labels("rename"),
+        exclude: source.globs("exclude", &[]),
     }
 }
 

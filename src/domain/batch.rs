@@ -74,6 +74,19 @@ pub struct SourceSpec {
     pub max_rows: usize,
     /// Most bytes the rows of one read may take as columns in memory.
     pub max_bytes: u64,
+    /// What its columns and metrics are called here.
+    pub naming: Naming,
+}
+
+/// What a source's columns and metrics are called here, and which of them are left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Naming {
+    /// The source's name of a column by ours.
+    pub columns: BTreeMap<String, String>,
+    /// Our name of a metric by the source's; metrics that get one name become one metric.
+    pub rename: BTreeMap<String, String>,
+    /// Globs over our metric names that are left out.
+    pub exclude: Vec<String>,
 }
 
 /// What to read.

@@ -25,8 +25,8 @@ pub mod words;
 pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
 pub use batch::{
     AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorSpec,
-    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, ParamValue, ScoreSpec, Snooze,
-    SourceKind, SourceSpec, TrainSpec,
+    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming, ParamValue, ScoreSpec,
+    Snooze, SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};

@@ -12,6 +12,7 @@ use super::{
     IntakeRules,
     file::tests::arrow_stream,
     intake::intake,
+    servers,
     tests::{batch, read_when},
     unpack::tests::{Packer, bzip2, gzip, zstandard},
     web::testing::{endpoint, ok, serve},
@@ -166,13 +167,12 @@ async fn sqlite(dir: &Path) -> String {
 async fn databases_agree() {
     let dir = tempfile::tempdir().unwrap();
     check(sql(sqlite(dir.path()).await, "SELECT * FROM points".into())).await;
-    for (name, url, real) in [
-        ("POSTGRES", option_env!("ANOMSTACK_TEST_POSTGRES_URL"), "double precision"),
-        ("MYSQL", option_env!("ANOMSTACK_TEST_MYSQL_URL"), "DOUBLE"),
+    for (name, real) in [
+        ("ANOMSTACK_TEST_POSTGRES_URL", "double precision"),
+        ("ANOMSTACK_TEST_MYSQL_URL", "DOUBLE"),
     ] {
-        match url {
-            Some(url) => check(sql(url.to_owned(), query(real))).await,
-            None => eprintln!("not compared: ANOMSTACK_TEST_{name}_URL is not set"),
+        if let Some(url) = servers::url(name) {
+            check(sql(url, query(real))).await;
         }
     }
 }

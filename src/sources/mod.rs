@@ -36,6 +36,8 @@ mod web;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, path::Path};

@@ -6,8 +6,8 @@ use polars::prelude::DataFrame;
 
 use super::{intake::intake, *};
 use crate::domain::{
-    AlertSpec, BatchName, Combine, CommandSpec, FeatureSpec, HistorySpec, Missed, ParamValue,
-    ScheduleSpec, ScoreSpec, Secret, Span, TrainSpec,
+    AlertSpec, BatchName, Combine, CommandSpec, FeatureSpec, HistorySpec, Missed, Naming,
+    ParamValue, ScheduleSpec, ScoreSpec, Secret, Span, TrainSpec,
 };
 
 const CANARY: &str = "canary-4711";
@@ -20,6 +20,7 @@ fn source(kind: SourceKind) -> SourceSpec {
         drop_incomplete: true,
         max_rows: 1_000,
         max_bytes: 1 << 30,
+        naming: Naming::default(),
     }
 }
 

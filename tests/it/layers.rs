@@ -81,7 +81,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rayon::", &["compute.rs", "jobs/"]),
     ("reqwest::", &["net/", "notify/webhook", "sources/web/", "sources/file/fetch.rs"]),
     ("toml::", &["config/"]),
-    ("std::env::", &["config/"]),
+    ("std::env::", &["config/", "sources/servers.rs"]),
     ("Utc::now", &["runtime/clock.rs"]),
     ("Instant::now", &["runtime/", "jobs/", "http/", "cli/", "sources/host.rs"]),
     (

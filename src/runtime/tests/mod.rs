@@ -86,6 +86,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
             drop_incomplete: false,
             max_rows: 1,
             max_bytes: 1,
+            naming: crate::domain::Naming::default(),
         },
         schedule: ScheduleSpec {
             triggers: triggers.iter().cloned().collect(),

@@ -12,8 +12,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
-use globset::GlobSet;
 use polars::prelude::{Column, DataFrame, PlHashMap};
 
 pub use shape::time_and_value;
@@ -24,7 +25,7 @@ pub(super) use times::plain_time;
 use self::{names::Entry, rejects::Rejects, shape::Shape, times::UNREADABLE, values::Values};
 use super::{SourceError, error::printable};
 use crate::domain::{
-    BatchSpec, IngestReport, MetricName, RejectReason, Series, SourceKind, Span, Timestamp,
+    BatchSpec, IngestReport, MetricName, Naming, RejectReason, Series, SourceKind, Span, Timestamp,
 };
 
 /// How far ahead of `now` an observation may lie: clocks differ, and so do ideas of local time.
@@ -41,8 +42,8 @@ pub struct IntakeRules {
     pub timezone: Tz,
     /// Length of a bucket; the one that holds `now` and later ones are left out. `None` keeps all.
     pub drop_incomplete_bucket: Option<Span>,
-    /// Globs over metric names that are left out.
-    pub exclude: Vec<String>,
+    /// What columns and metrics are called, and which are left out.
+    pub naming: Naming,
 }
 
 impl IntakeRules {
@@ -57,14 +58,15 @@ impl IntakeRules {
             newest: now + MAX_AHEAD,
             timezone: batch.timezone,
             drop_incomplete_bucket: bucket,
-            exclude: Vec::new(),
+            naming: batch.source.naming.clone(),
         }
     }
 }
 
 /// Takes the good observations out of frames, long or wide, one after the other.
 pub struct Intake {
-    exclude: GlobSet,
+    columns: BTreeMap<String, String>,
+    naming: names::Naming,
     timezone: Tz,
     newest_allowed: i64,
     first_incomplete: i64,
@@ -102,7 +104,8 @@ impl Intake {
     pub fn new(rules: &IntakeRules) -> Result<Self, SourceError> {
         let bucket = rules.drop_incomplete_bucket;
         Ok(Self {
-            exclude: names::globs(&rules.exclude)?,
+            columns: rules.naming.columns.clone(),
+            naming: names::Naming::of(&rules.naming)?,
             timezone: rules.timezone,
             newest_allowed: rules.newest.micros(),
             first_incomplete: bucket.map_or(i64::MAX, |bucket| rules.now.floor(bucket).micros()),
@@ -119,12 +122,20 @@ impl Intake {
     /// Takes a frame in.
     ///
     /// # Errors
-    /// [`SourceError::MissingColumn`] or [`SourceError::ColumnType`] when the frame as a whole is
-    /// not what it should be, also when it has no rows.
+    /// [`SourceError::MissingColumn`], [`SourceError::NoColumn`] or [`SourceError::ColumnType`]
+    /// when the frame as a whole is not what it should be, also when it has no rows.
     pub fn take(&mut self, frame: &DataFrame) -> Result<(), SourceError> {
         if frame.width() == 0 {
             return Ok(());
         }
+        if self.columns.is_empty() {
+            return self.take_named(frame);
+        }
+        let renamed = shape::renamed(frame, &self.columns)?;
+        self.take_named(&renamed)
+    }
+
+    fn take_named(&mut self, frame: &DataFrame) -> Result<(), SourceError> {
         let n_before = self.n_rows;
         self.n_rows += frame.height() as u64;
         let ignored = match shape::recognise(frame, &mut self.is_numeric)? {
@@ -190,7 +201,7 @@ impl Intake {
         times: &Times<'_>,
         values: &Values,
     ) -> Result<(), SourceError> {
-        let names = names::read(name, &self.exclude)?;
+        let names = names::read(name, &self.naming)?;
         let places: Vec<usize> = names.entries.iter().map(|entry| self.place(entry)).collect();
         for (row, id) in names.rows.iter().enumerate() {
             let id = *id as usize;
@@ -203,7 +214,7 @@ impl Intake {
     }
 
     fn column(&mut self, times: &Times<'_>, name: &str, values: &Values) {
-        let entry = names::entry(name, &self.exclude);
+        let entry = self.naming.entry(name);
         let place = self.place(&entry);
         for row in 0..times.micros.len() {
             if let Some(kept) = self.check(row, &entry, times, values) {

@@ -1,11 +1,13 @@
 //! A column as metric names: one number a row, one entry a distinct name, so that a million rows of
 //! a metric share one text.
 
+use std::collections::BTreeMap;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use polars::prelude::{Column, DataType, PlHashMap};
 
 use crate::{
-    domain::{MetricName, RejectReason},
+    domain::{self, MetricName, RejectReason},
     sources::{SourceError, error::printable},
 };
 
@@ -34,7 +36,7 @@ pub(super) struct Names {
 }
 
 /// Reads a long frame's name column.
-pub(super) fn read(column: &Column, exclude: &GlobSet) -> Result<Names, SourceError> {
+pub(super) fn read(column: &Column, naming: &Naming) -> Result<Names, SourceError> {
     let wrong = || SourceError::ColumnType {
         column: column.name().to_string(),
         expected: "names",
@@ -50,7 +52,7 @@ pub(super) fn read(column: &Column, exclude: &GlobSet) -> Result<Names, SourceEr
         let text = text.unwrap_or_default();
         let n_known = known.len() as u32;
         let id = *known.entry(text).or_insert_with(|| {
-            names.entries.push(entry(text, exclude));
+            names.entries.push(naming.entry(text));
             n_known
         });
         names.rows.push(id);
@@ -58,19 +60,33 @@ pub(super) fn read(column: &Column, exclude: &GlobSet) -> Result<Names, SourceEr
     Ok(names)
 }
 
-/// What becomes of a name's rows.
-pub(super) fn entry(text: &str, exclude: &GlobSet) -> Entry {
-    let name = if exclude.is_match(text) {
-        Err(RejectReason::Excluded)
-    } else {
-        MetricName::parse(text).map_err(|_| RejectReason::BadName)
-    };
-    let left_out = name.is_err().then(|| printable(text));
-    Entry { name, left_out }
+/// How names are turned into ours.
+pub(super) struct Naming {
+    rename: BTreeMap<String, String>,
+    exclude: GlobSet,
+}
+
+impl Naming {
+    /// Compiles a source's settings.
+    pub(super) fn of(settings: &domain::Naming) -> Result<Self, SourceError> {
+        Ok(Self { rename: settings.rename.clone(), exclude: globs(&settings.exclude)? })
+    }
+
+    /// What becomes of a name's rows.
+    pub(super) fn entry(&self, text: &str) -> Entry {
+        let ours = self.rename.get(text).map_or(text, String::as_str);
+        let name = if self.exclude.is_match(ours) {
+            Err(RejectReason::Excluded)
+        } else {
+            MetricName::parse(ours).map_err(|_| RejectReason::BadName)
+        };
+        let left_out = name.is_err().then(|| printable(text));
+        Entry { name, left_out }
+    }
 }
 
 /// Compiles globs over metric names.
-pub(super) fn globs(patterns: &[String]) -> Result<GlobSet, SourceError> {
+fn globs(patterns: &[String]) -> Result<GlobSet, SourceError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let wrong = |source| SourceError::Glob { pattern: pattern.clone(), source };

@@ -2,6 +2,8 @@
 //! another case, and an earlier entry of a list over a later one.
 
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
+
 use polars::prelude::{Column, DataFrame, PlHashMap};
 
 use super::{times, values::Values};
@@ -62,6 +64,26 @@ pub(super) fn recognise<'a>(
         found: value.dtype().to_string(),
     })?;
     Ok(Shape::Long { time, name, value: values, ignored })
+}
+
+/// The frame with our names of its columns. Columns without one of ours keep theirs.
+pub(super) fn renamed(
+    frame: &DataFrame,
+    columns: &BTreeMap<String, String>,
+) -> Result<DataFrame, SourceError> {
+    let mut renamed = frame.clone();
+    for (ours, theirs) in columns {
+        let is_known = renamed.rename(theirs, ours.as_str().into()).is_ok();
+        if !is_known {
+            let found = frame.get_column_names().into_iter().map(|name| name.to_string());
+            return Err(SourceError::NoColumn {
+                column: theirs.clone(),
+                ours: ours.clone(),
+                found: found.collect(),
+            });
+        }
+    }
+    Ok(renamed)
 }
 
 /// The places of the timestamp and the value in a header. Beside a timestamp one other column is the

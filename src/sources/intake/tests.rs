@@ -16,7 +16,7 @@ fn rules() -> IntakeRules {
         newest: now + MAX_AHEAD,
         timezone: Tz::UTC,
         drop_incomplete_bucket: None,
-        exclude: Vec::new(),
+        naming: Naming::default(),
     }
 }
 
@@ -234,7 +234,7 @@ fn the_bucket_that_holds_now_is_left_out_when_asked() {
 
 #[test]
 fn excluded_metrics_are_counted_and_a_bad_glob_is_an_error() {
-    let with = |glob: &str| IntakeRules { exclude: vec![glob.into()], ..rules() };
+    let with = |glob: &str| IntakeRules { naming: excluding(glob), ..rules() };
     let frame = long(&[("2026-01-01", "test_a", "1"), ("2026-01-01", "b", "2")]);
     let kept = intake(&frame, &with("test_*")).unwrap();
     assert_eq!((values(&kept), rejected(&kept)), (vec![2.0], vec![("excluded", 1)]));
@@ -300,7 +300,7 @@ proptest! {
             .iter()
             .map(|((at, name), text)| (times[*at as usize].as_str(), names[*name], texts[*text]))
             .collect();
-        let rules = IntakeRules { exclude: vec!["test".into()], ..rules() };
+        let rules = IntakeRules { naming: excluding("test"), ..rules() };
         let sorted = intake(&long(&rows), &rules).unwrap();
         let mut state = seed;
         for i in (1..rows.len()).rev() {
@@ -314,4 +314,32 @@ proptest! {
         let n_left_out: u64 = sorted.report.rejected.values().sum();
         prop_assert_eq!(n_left_out + sorted.points.len() as u64, sorted.report.rows_read);
     }
+}
+
+fn excluding(glob: &str) -> Naming {
+    Naming { exclude: vec![glob.into()], ..Naming::default() }
+}
+
+#[test]
+fn columns_and_metrics_get_our_names_before_any_is_left_out() {
+    let texts = |of: &[(&str, &str)]| {
+        of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let naming = Naming {
+        columns: texts(&[("timestamp", "day"), ("value", "amount")]),
+        rename: texts(&[("amount_a", "a"), ("amount_b", "internal.b")]),
+        exclude: vec!["internal.*".into()],
+    };
+    let rules = IntakeRules { naming, ..rules() };
+    let long = frame(vec![
+        column("day", vec!["2026-01-01", "2026-01-01", "2026-01-01"]),
+        column("metric", vec!["amount_a", "amount_b", "c"]),
+        column("amount", vec![1.0, 2.0, 3.0]),
+    ]);
+    let taken = intake(&long, &rules).unwrap();
+    let names: Vec<&str> = taken.points.iter().map(|point| point.metric.as_str()).collect();
+    assert_eq!((names, rejected(&taken)), (vec!["a", "c"], vec![("excluded", 1)]));
+
+    let error = intake(&frame(vec![column("ts", vec!["2026-01-01"])]), &rules).unwrap_err();
+    assert_eq!(error.to_string(), "find the column `day`, to be `timestamp`: found ts");
 }

@@ -199,8 +199,13 @@ fn plain(text: &[u8]) -> Option<(i64, bool)> {
     match rest {
         [] => Some((whole + fraction, false)),
         [b'Z'] if clock[0] == b'T' => Some((whole + fraction, true)),
-        [sign @ (b'+' | b'-'), offset @ ..] if offset.len() == 5 && offset[2] == b':' => {
-            let (hours, minutes) = (digits(&offset[..2])?, digits(&offset[3..])?);
+        [sign @ (b'+' | b'-'), offset @ ..] => {
+            let (hours, minutes) = match offset {
+                [_, _, b':', _, _] => (digits(&offset[..2])?, digits(&offset[3..])?),
+                // As PostgreSQL writes it.
+                [_, _] if clock[0] == b' ' => (digits(offset)?, 0),
+                _ => return None,
+            };
             if 23 < hours || 59 < minutes {
                 return None;
             }

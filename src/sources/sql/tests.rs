@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     domain::{FileSpec, SourceKind, SourceSpec, Span},
     sources::{
-        channel,
+        channel, servers,
         stack::stack,
         tests::{batch, gather},
     },
@@ -143,13 +143,8 @@ async fn errors_say_what_and_where_but_never_the_url() {
     }
 }
 
-/// The server to test against, as known when the test was built, or nothing and a word about it.
 fn postgres() -> Option<String> {
-    let url = option_env!("ANOMSTACK_TEST_POSTGRES_URL").map(str::to_owned);
-    if url.is_none() {
-        eprintln!("not tested against PostgreSQL: ANOMSTACK_TEST_POSTGRES_URL is not set");
-    }
-    url
+    servers::url("ANOMSTACK_TEST_POSTGRES_URL")
 }
 
 #[tokio::test]
@@ -211,13 +206,53 @@ async fn postgres_stops_a_slow_statement_by_itself() {
     assert!(matches!(read, Ok(Err(SourceError::Query { .. }))), "{read:?}");
 }
 
-/// As [`postgres`].
-fn mysql() -> Option<String> {
-    let url = option_env!("ANOMSTACK_TEST_MYSQL_URL").map(str::to_owned);
-    if url.is_none() {
-        eprintln!("not tested against MySQL: ANOMSTACK_TEST_MYSQL_URL is not set");
+#[tokio::test]
+async fn postgres_gives_no_part_of_an_answer_that_was_cut_off() {
+    let Some(url) = postgres() else { return };
+    // The server ends the connection in the middle of the answer, after many rows have been sent.
+    let sql = "SELECT now() AS ts, n AS value, CASE WHEN n = 300000 THEN \
+               pg_terminate_backend(pg_backend_pid()) END AS cut FROM generate_series(1, 400000) n";
+    let query = Query { text: sql.into(), origin: "shop.sql" };
+    let kind = SourceKind::File(FileSpec::at(Vec::new()));
+    let spec = SourceSpec { max_rows: usize::MAX, ..batch(kind).source };
+    let (url, compute) = (Secret::new(url), Compute::new(1).unwrap());
+    let (out, mut chunks) = channel(&spec);
+    let take = async {
+        let mut n_rows = 0;
+        while let Some(frame) = chunks.next().await {
+            n_rows += frame.height();
+        }
+        n_rows
+    };
+    let (read, n_rows) = tokio::join!(read(&url, query, spec.timeout, &compute, out), take);
+    let error = read.unwrap_err();
+    assert!(!error.is_permanent(), "{error}");
+    assert!(0 < n_rows && n_rows < 400_000, "rows were on their way: {n_rows}");
+}
+
+#[tokio::test]
+async fn postgres_is_spoken_to_in_secret_where_the_url_asks_for_it() {
+    let Some(url) = postgres() else { return };
+    let has_tls = ask(&url, "SHOW ssl", 1).await.unwrap();
+    if texts(&has_tls, "ssl") != ["on"] {
+        eprintln!("not tested: the server has no TLS");
+        return;
     }
-    url
+    let with =
+        |options: &str| format!("{url}{}{options}", if url.contains('?') { '&' } else { '?' });
+    let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    for (options, expected) in [("sslmode=require", "1"), ("sslmode=disable", "0")] {
+        assert_eq!(texts(&ask(&with(options), sql, 1).await.unwrap(), "ssl"), [expected]);
+    }
+    // The server's certificate is for another name, whoever signed it.
+    let stranger = ask(&with("sslmode=verify-full"), sql, 1).await.unwrap_err();
+    assert!(matches!(stranger, SourceError::Connect { .. }), "{stranger}");
+    let no_file = with("sslmode=verify-ca&sslrootcert=/nowhere/ca.pem");
+    assert!(matches!(ask(&no_file, sql, 1).await, Err(SourceError::Connect { .. })));
+}
+
+fn mysql() -> Option<String> {
+    servers::url("ANOMSTACK_TEST_MYSQL_URL")
 }
 
 #[tokio::test]
