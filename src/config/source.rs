@@ -66,11 +66,7 @@ fn naming(source: &mut Section<'_>, kind: Option<&SourceKind>) -> Naming {
         Some(SourceKind::Http(_)) => BTreeMap::new(),
         _ => source.labels("columns"),
     };
-    Naming {
-        columns,
-        rename: source.labels("rename"),
-        exclude: source.globs("exclude", &[]),
-    }
+    Naming { columns, rename: source.labels("rename"), exclude: source.globs("exclude", &[]) }
 }
 
 fn sql(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> Option<SourceKind> {

@@ -156,15 +156,18 @@ fn channels(section: &mut Section<'_>) -> BTreeMap<String, ChannelSpec> {
 }
 
 fn channel_kind(channel: &mut Section<'_>) -> Option<ChannelKind> {
-    channel.read_kind(&[
-        Kind { name: "log", keys: &[], read: &|_| Some(ChannelKind::Log) },
-        Kind { name: "file", keys: &["path"], read: &file_channel },
-        Kind {
-            name: "webhook",
-            keys: &["url", "secret", "allow_private", "timeout"],
-            read: &webhook,
-        },
-    ])
+    channel.read_kind(
+        &[
+            Kind { name: "log", keys: &[], read: &|_| Some(ChannelKind::Log) },
+            Kind { name: "file", keys: &["path"], read: &file_channel },
+            Kind {
+                name: "webhook",
+                keys: &["url", "secret", "allow_private", "timeout"],
+                read: &webhook,
+            },
+        ],
+        &[],
+    )
 }
 
 fn file_channel(channel: &mut Section<'_>) -> Option<ChannelKind> {
