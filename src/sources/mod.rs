@@ -25,6 +25,7 @@ mod intake;
 mod lines;
 mod pushed;
 mod notes;
+mod position;
 mod rows;
 mod series_names;
 mod sql;

@@ -16,7 +16,8 @@ use sqlx::{Row, error::DatabaseError};
 use super::{
     Outlet, SourceError,
     columns::{Cell, Columns},
-    error::{Position, scrub},
+    error::scrub,
+    position::Position,
 };
 use crate::{
     compute::Compute,
