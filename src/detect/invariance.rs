@@ -170,7 +170,7 @@ fn models_are_no_larger_than_is_claimed() {
     }
 }
 
-fn size(plain: &Plain) -> usize {
+pub(super) fn size(plain: &Plain) -> usize {
     match plain {
         Plain::None | Plain::Bool(_) => 1,
         Plain::Int(_) | Plain::Float(_) => 8,
