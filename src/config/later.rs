@@ -5,7 +5,6 @@
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["calendar", "catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
-    ("source", &["driver"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
     ("alert", &["resolve_after", "group"]),
     ("metrics.alert", &["resolve_after", "group"]),
@@ -16,7 +15,6 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
 
 /// Values by their key's path that this version does not know yet.
 const LATER_WORDS: &[(&str, &[&str])] = &[
-    ("source.kind", &["adbc"]),
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
     ("storage.backend", &["s3", "gcs", "azure"]),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::domain::{FileSpec, Naming, Secret, SourceKind, SourceSpec, Span};
+use crate::domain::{AdbcSpec, FileSpec, Naming, Secret, SourceKind, SourceSpec, Span};
 
 use super::{
     command_source, file_source,
@@ -36,6 +36,11 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
             name: "prometheus",
             keys: web_source::PROMETHEUS_KEYS,
             read: &web_source::prometheus,
+        },
+        Kind {
+            name: "adbc",
+            keys: &["driver", "entrypoint", "uri", "options", "query", "query_file", "params"],
+            read: &|source| adbc(source, query_dirs),
         },
         Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
         Kind { name: "push", keys: push_source::KEYS, read: &push_source::read },
@@ -113,6 +118,27 @@ fn absolute_sqlite_url(dir: &Path, path: &str) -> String {
     // The folder becomes part of an address, where these characters mean something.
     let dir = dir.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     format!("sqlite://{dir}/{path}")
+}
+
+fn adbc(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> Option<SourceKind> {
+    let help = "write the path of the driver's library, or a name the driver manager finds";
+    let driver = source.required_text("driver", help);
+    let driver = driver.map(|driver| driver_path(&source.check.dir, driver.value.text));
+    let entrypoint = source.text("entrypoint").map(|text| text.value.text);
+    let uri = source.secret("uri").map(|uri| uri.value);
+    let options = source.secrets("options");
+    let query = query(source, query_dirs);
+    let params = source.params("params");
+    let (query, query_origin) = query?;
+    let driver = driver?;
+    let spec = AdbcSpec { driver, entrypoint, uri, options, query, query_origin, params };
+    Some(SourceKind::Adbc(spec))
+}
+
+/// What looks like a path counts from the project folder; anything else is a name.
+fn driver_path(dir: &Path, driver: String) -> String {
+    let is_path = driver.contains('/') || Path::new(&driver).extension().is_some();
+    if is_path { dir.join(driver).to_string_lossy().into_owned() } else { driver }
 }
 
 /// The query's text and where it came from.

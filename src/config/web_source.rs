@@ -1,10 +1,12 @@
 //! `[source]` of the kinds that are asked over HTTP.
 
+use std::path::PathBuf;
+
 use crate::domain::{
-    Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, Secret, SourceKind, Span, WebAuth,
+    Endpoint, HttpSpec, PageStep, Paging, PrometheusSpec, RowsAt, Secret, SourceKind, Span, WebAuth,
 };
 
-use super::{section::Section, source::DEFAULT_MAX_BYTES, system::is_web_address};
+use super::{section::Section, source::DEFAULT_MAX_BYTES, system::is_web_address, values::Refusal};
 
 pub(super) const HTTP_KEYS: &[&str] = &[
     "url",
@@ -12,9 +14,14 @@ pub(super) const HTTP_KEYS: &[&str] = &[
     "auth",
     "allow_private",
     "max_bytes",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "rate",
     "params",
     "format",
     "pointer",
+    "path",
     "columns",
     "paging",
 ];
@@ -25,6 +32,10 @@ pub(super) const PROMETHEUS_KEYS: &[&str] = &[
     "auth",
     "allow_private",
     "max_bytes",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "rate",
     "query",
     "step",
     "offset",
@@ -39,14 +50,14 @@ pub(super) fn http(source: &mut Section<'_>) -> Option<SourceKind> {
     let endpoint = endpoint(source, "write the address that answers with rows");
     let params = source.params("params");
     let format = source.word("format").map(|word| word.value);
-    let pointer = pointer(source, "pointer").unwrap_or_default();
+    let rows = rows_at(source);
     let columns = source.labels("columns");
     let paging = match source.has("paging") {
         true => Some(source.table("paging", paging)?),
         false => None,
     };
     let endpoint = endpoint?;
-    Some(SourceKind::Http(HttpSpec { endpoint, params, format, pointer, columns, paging }))
+    Some(SourceKind::Http(HttpSpec { endpoint, params, format, rows: rows?, columns, paging }))
 }
 
 pub(super) fn prometheus(source: &mut Section<'_>) -> Option<SourceKind> {
@@ -104,8 +115,88 @@ fn endpoint(source: &mut Section<'_>, help: &str) -> Option<Endpoint> {
     let auth = source.table("auth", auth);
     let allow_private = source.flag("allow_private", false);
     let max_bytes = source.size("max_bytes", DEFAULT_MAX_BYTES);
+    let ca_file = file(source, "ca_file");
+    let identity = identity(source);
+    let pace = source.parsed("rate", "a rate", rate).map(|pace| pace.value);
     let url = url.filter(|_| is_web)?.value;
-    Some(Endpoint { url, headers, auth: auth?, allow_private, max_bytes })
+    Some(Endpoint {
+        url,
+        headers,
+        auth: auth?,
+        allow_private,
+        max_bytes,
+        ca_file,
+        identity: identity?,
+        pace,
+    })
+}
+
+/// A file by its path from the project folder.
+fn file(source: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
+    let path = source.text(key)?;
+    let found = source.check.dir.join(&path.value.text);
+    source.check.snapshot.missed(&found);
+    if !found.is_file() {
+        source.check.problem(&path.place, format!("`{key}`: there is no such file"));
+    }
+    Some(found)
+}
+
+/// Both files or none; the outer `None` is a problem that was reported.
+fn identity(source: &mut Section<'_>) -> Option<Option<(PathBuf, PathBuf)>> {
+    let place = source.key_place("cert_file").or(source.key_place("key_file"));
+    match (file(source, "cert_file"), file(source, "key_file"), place) {
+        (Some(certificate), Some(key), _) => Some(Some((certificate, key))),
+        (None, None, _) => Some(None),
+        (.., place) => {
+            let place = place.unwrap_or(source.place.clone());
+            let message = "`cert_file` and `key_file` are given together or not at all";
+            source.check.problem(&place, message);
+            None
+        }
+    }
+}
+
+/// The distance between requests of which there are so many a second, minute or hour.
+fn rate(text: &str) -> Result<Span, Refusal> {
+    let wrong = || Refusal {
+        message: format!("`{text}` is not a rate"),
+        help: Some("write how many in a second, minute or hour, as in \"5/s\" or \"100/m\"".into()),
+    };
+    let (count, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let count: i64 = count.trim().parse().ok().filter(|n| 0 < *n).ok_or_else(wrong)?;
+    let unit = match unit.trim() {
+        "s" => Span::secs(1),
+        "m" => Span::secs(60),
+        "h" => Span::hours(1),
+        _ => return Err(wrong()),
+    };
+    Ok(Span::from_micros((unit.micros() / count).max(1_000)))
+}
+
+/// A JSON pointer or a JSONPath query; the whole answer without either.
+fn rows_at(source: &mut Section<'_>) -> Option<RowsAt> {
+    let place = source.key_place("path");
+    let both = source.has("pointer") && source.has("path");
+    let pointer = pointer(source, "pointer");
+    let path = source.parsed("path", "a JSONPath query", |text| {
+        serde_json_path::JsonPath::parse(text).map(|_| text.to_owned()).map_err(|error| Refusal {
+            message: format!("`{text}` is not a JSONPath query"),
+            help: Some(match text.starts_with('$') {
+                true => error.to_string(),
+                false => "it begins with a dollar sign, as in \"$.data[*]\"".to_owned(),
+            }),
+        })
+    });
+    if both {
+        let place = place.unwrap_or(source.place.clone());
+        source.check.problem(&place, "`pointer` and `path` cannot both be given");
+        return None;
+    }
+    Some(match path {
+        Some(path) => RowsAt::Path(path.value),
+        None => RowsAt::Pointer(pointer.unwrap_or_default()),
+    })
 }
 
 /// A token and printable text, as RFC 9110 has it.

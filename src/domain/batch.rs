@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BatchName, CommandSpec, Direction, FileSpec, HttpSpec, MetricName, PrometheusSpec, PushSpec,
-    ScheduleSpec, Secret, Span, Timestamp,
+    AdbcSpec, BatchName, CommandSpec, Direction, FileSpec, HttpSpec, MetricName, PrometheusSpec,
+    PushSpec, ScheduleSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 use super::{Budget, ModelQuality};
@@ -113,6 +113,8 @@ pub enum SourceKind {
     Command(CommandSpec),
     /// Rows that are sent here.
     Push(PushSpec),
+    /// A query through an ADBC driver.
+    Adbc(AdbcSpec),
 }
 
 impl SourceKind {
@@ -125,6 +127,7 @@ impl SourceKind {
             Self::Prometheus(_) => "prometheus",
             Self::Push(_) => "push",
             Self::Command(_) => "command",
+            Self::Adbc(_) => "adbc",
         }
     }
 }

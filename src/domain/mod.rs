@@ -47,8 +47,8 @@ pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
 pub use source::{
-    CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, InboxSpec, PageStep, Paging,
-    PrometheusSpec, PushSpec, WebAuth, WebFormat,
+    AdbcSpec, CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, InboxSpec,
+    PageStep, Paging, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
 };
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec,

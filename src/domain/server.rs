@@ -1,6 +1,6 @@
 //! Whom a source waits for.
 
-use super::{CommandSpec, HttpSpec, PrometheusSpec, Secret, SourceKind};
+use super::{AdbcSpec, CommandSpec, HttpSpec, PrometheusSpec, Secret, SourceKind};
 
 impl SourceKind {
     /// Whom a read waits for, in one text for all sources that wait for the same: a server by its
@@ -11,6 +11,10 @@ impl SourceKind {
             Self::Http(HttpSpec { endpoint, .. })
             | Self::Prometheus(PrometheusSpec { endpoint, .. }) => host(&endpoint.url),
             Self::Command(CommandSpec { argv, .. }) => Some(argv.join(" ")),
+            Self::Adbc(AdbcSpec { driver, uri, .. }) => {
+                let host = uri.as_ref().and_then(host).unwrap_or_default();
+                Some(format!("{driver} {host}"))
+            }
             Self::File { .. } | Self::Push(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Sources that are asked over HTTP or started as a program: whom to ask, how, and what to make of
+//! Sources that are asked over HTTP, by a driver or by a program: whom to ask, how, and what to make of
 //! the answer.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
@@ -23,6 +23,12 @@ pub struct Endpoint {
     pub allow_private: bool,
     /// Most bytes all answers of one read may have together.
     pub max_bytes: usize,
+    /// A file of PEM certificates that vouch for the server, in place of those the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Files of this side's certificate and of its key, both PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// How far apart requests to the server are kept.
+    pub pace: Option<Span>,
 }
 
 impl Endpoint {
@@ -62,12 +68,35 @@ pub struct HttpSpec {
     pub params: BTreeMap<String, ParamValue>,
     /// What the answer is; without it, what its content type or its first character says.
     pub format: Option<WebFormat>,
-    /// JSON pointer to the rows; empty for the whole answer.
-    pub pointer: String,
+    /// Where the rows stand in a JSON answer.
+    pub rows: RowsAt,
     /// Our name of a column by the answer's.
     pub columns: BTreeMap<String, String>,
     /// How an answer leads to the next one.
     pub paging: Option<Paging>,
+}
+
+/// Where the rows stand in a JSON answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowsAt {
+    /// At a JSON pointer (RFC 6901); empty for the whole answer.
+    Pointer(String),
+    /// Where a JSONPath query (RFC 9535) finds them.
+    Path(String),
+}
+
+impl RowsAt {
+    /// Whether it is the whole answer.
+    pub const fn is_everything(&self) -> bool {
+        matches!(self, Self::Pointer(pointer) if pointer.is_empty())
+    }
+
+    /// As it is written in the configuration.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pointer(text) | Self::Path(text) => text,
+        }
+    }
 }
 
 text_enum! {
@@ -217,6 +246,25 @@ pub struct PrometheusSpec {
     pub name: Option<String>,
     /// Sent as `X-Scope-OrgID`.
     pub tenant: Option<String>,
+}
+
+/// A query through an ADBC driver, a library that is loaded into this process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdbcSpec {
+    /// The library's path, or the name of one the driver manager finds.
+    pub driver: String,
+    /// The function of the library to begin with, where it is not the usual one.
+    pub entrypoint: Option<String>,
+    /// The database's address, in whatever form the driver reads.
+    pub uri: Option<Secret>,
+    /// The driver's other options.
+    pub options: BTreeMap<String, Secret>,
+    /// MiniJinja text with `now`, `last_timestamp`, `batch`, `params`.
+    pub query: String,
+    /// Where the query was read from, for errors.
+    pub query_origin: String,
+    /// Values for `params`.
+    pub params: BTreeMap<String, ParamValue>,
 }
 
 /// A program that prints CSV or JSON rows.

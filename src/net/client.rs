@@ -6,10 +6,14 @@ use std::{
     time::Duration,
 };
 
+use reqwest::{Certificate, Identity};
 use rustls::crypto::CryptoProvider;
 use url::Url;
 
-use super::address::{CheckedDns, Reach};
+use super::{
+    address::{CheckedDns, Reach},
+    pace::Paces,
+};
 
 /// A receiver that does not take the connection by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,6 +22,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     made: Arc<Made>,
+    paces: Arc<Paces>,
+}
+
+/// Certificates for one server, in place of the system's.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates {
+    /// Who may vouch for the server; none means whom the system trusts.
+    pub authorities: Vec<Certificate>,
+    /// Who this side is.
+    pub identity: Option<Identity>,
 }
 
 /// One client for each combination, because each is bound to its own rules. Plain HTTP has its
@@ -65,14 +79,48 @@ impl Client {
             }
         }
     }
+
+    /// A client with certificates of its own. It is not kept: certificates are renewed while this
+    /// process runs.
+    ///
+    /// # Errors
+    /// When its TLS cannot be set up.
+    pub fn certified(
+        &self,
+        certificates: Certificates,
+        reach: Reach,
+    ) -> Result<reqwest::Client, reqwest::Error> {
+        let Certificates { authorities, identity } = certificates;
+        let mut builder = builder(reach);
+        if !authorities.is_empty() {
+            builder = builder.tls_certs_only(authorities);
+        }
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
+        }
+        builder.build()
+    }
+
+    /// Waits until the next request to a server may be made, when they are to be so far apart.
+    /// Whoever names the same server and distance waits in one line.
+    pub async fn pace(&self, server: &str, distance: Duration) {
+        self.paces.wait(server, distance).await;
+    }
 }
 
 fn build(transport: Transport, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+    match transport {
+        Transport::Plain => builder(reach).tls_certs_only([]).build(),
+        Transport::Tls => builder(reach).build(),
+    }
+}
+
+fn builder(reach: Reach) -> reqwest::ClientBuilder {
     if CryptoProvider::get_default().is_none() {
         // An error only says that another thread was faster.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
-    let builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .user_agent(concat!("anomstack/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -80,9 +128,5 @@ fn build(transport: Transport, reach: Reach) -> Result<reqwest::Client, reqwest:
         .dns_resolver(CheckedDns { reach })
         .connect_timeout(CONNECT_TIMEOUT)
         // A connection kept open may die unnoticed, and then nobody knows what was delivered.
-        .pool_max_idle_per_host(0);
-    match transport {
-        Transport::Plain => builder.tls_certs_only([]).build(),
-        Transport::Tls => builder.build(),
-    }
+        .pool_max_idle_per_host(0)
 }

@@ -3,12 +3,13 @@
 
 mod address;
 mod client;
+mod pace;
 mod patience;
 
 use std::error::Error;
 
 pub use address::{Forbidden, Reach, check};
-pub use client::Client;
+pub use client::{Certificates, Client};
 pub use patience::retry_after;
 
 /// The refusal of an address while its name was looked up, if that is what went wrong.

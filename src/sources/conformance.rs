@@ -19,7 +19,7 @@ use super::{
 };
 use crate::domain::{
     CommandSpec, FileSpec, HttpSpec, Location, MetricName, PageStep, Paging, Point, PrometheusSpec,
-    Secret, SourceKind, Span, Timestamp, WebFormat,
+    RowsAt, Secret, SourceKind, Span, Timestamp, WebFormat,
 };
 
 const PACKERS: [(&str, Packer); 3] = [("gz", gzip), ("zst", zstandard), ("bz2", bzip2)];
@@ -184,7 +184,7 @@ async fn answers_over_http_agree() {
         endpoint: endpoint(format!("http://{}/rows", listener.local_addr().unwrap())),
         params: BTreeMap::new(),
         format: Some(WebFormat::Json),
-        pointer: "/rows".into(),
+        rows: RowsAt::Pointer("/rows".into()),
         columns: BTreeMap::new(),
         paging: Some(Paging { step: PageStep::Link { pointer: "/next".into() }, max_pages: 2 }),
     };

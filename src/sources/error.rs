@@ -4,11 +4,9 @@
 use std::{io, path::PathBuf};
 
 use super::position::Position;
-use crate::{
-    compute::ComputeError,
-    domain::{Secret, Span},
-    net::Forbidden,
-};
+use crate::{compute::ComputeError, domain::Span, net::Forbidden};
+
+pub(super) use super::words::{line_of_text, printable, scrub};
 
 /// A read that failed as a whole. Rows that are bad by themselves are not errors: they are counted
 /// by [`intake`](super::intake()).
@@ -61,6 +59,22 @@ pub enum SourceError {
         /// For how long, where it says so.
         after: Option<Span>,
     },
+    /// A certificate or key cannot be used.
+    #[error("use the certificate `{}`: {message}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The answer is in an encoding this program does not read.
+    #[error("read {place}: it is in the encoding `{encoding}`, which is not read here")]
+    Encoding {
+        /// What was read.
+        place: String,
+        /// The encoding, as the server calls it.
+        encoding: String,
+    },
     /// The server refuses.
     #[error("ask the server: it answered {status}{}", and_said(said))]
     Status {
@@ -76,12 +90,12 @@ pub enum SourceError {
         max_pages: usize,
     },
     /// The rows are not where they should be.
-    #[error("read {place}: there is nothing at `{pointer}`")]
+    #[error("read {place}: there is nothing at `{place_in_it}`")]
     NothingThere {
         /// What was read.
         place: String,
-        /// The JSON pointer.
-        pointer: String,
+        /// The JSON pointer or JSONPath query.
+        place_in_it: String,
     },
     /// A column that is to be renamed is not there.
     #[error("find the column `{column}`, to be `{ours}`: found {}", listed(found))]
@@ -92,6 +106,14 @@ pub enum SourceError {
         ours: String,
         /// The columns that came.
         found: Vec<String>,
+    },
+    /// A series is of histograms, of which there is no one value.
+    #[error(
+        "read the series `{name}`: it holds native histograms; ask for a number of them, as in `histogram_quantile(0.9, …)` or `histogram_count(…)`"
+    )]
+    NativeHistogram {
+        /// Its name.
+        name: String,
     },
     /// Two series get one name, and their values could not be told apart.
     #[error("name the series: two are called `{name}`; let `name` use more labels")]
@@ -226,6 +248,30 @@ pub enum SourceError {
         /// The configured limit.
         max_memory: usize,
     },
+    /// An ADBC driver cannot be loaded.
+    #[error("load the driver `{driver}`: {message}")]
+    Driver {
+        /// Its path or name.
+        driver: String,
+        /// What the driver or the system said.
+        message: String,
+    },
+    /// A database behind an ADBC driver cannot be reached, or refuses the sign-in.
+    #[error("connect through the driver: {message}")]
+    Adbc {
+        /// What the driver said.
+        message: String,
+        /// Whether only other settings would help.
+        is_permanent: bool,
+    },
+    /// Drivers did not come back from earlier reads.
+    #[error(
+        "start the driver: {n_threads} threads are inside drivers already; restart to be rid of those that hang"
+    )]
+    DriversBusy {
+        /// How many are allowed.
+        n_threads: usize,
+    },
     /// A glob over metric names cannot be read.
     #[error("read the glob `{pattern}`")]
     Glob {
@@ -248,8 +294,12 @@ impl SourceError {
             | Self::UnknownAddress
             | Self::Forbidden(_)
             | Self::OtherHost { .. }
+            | Self::Certificate { .. }
+            | Self::Driver { .. }
             | Self::SameName { .. }
+            | Self::NativeHistogram { .. }
             | Self::Glob { .. } => true,
+            Self::Adbc { is_permanent, .. } => *is_permanent,
             // The rest of these are for the asker to mend: credentials, address, parameters.
             Self::Status { status, .. } => {
                 matches!(status, 400..=499) && !matches!(status, 408 | 425)
@@ -260,6 +310,7 @@ impl SourceError {
             | Self::Throttled { .. }
             | Self::TooManyPages { .. }
             | Self::NothingThere { .. }
+            | Self::Encoding { .. }
             | Self::NoColumn { .. }
             | Self::Timeout { .. }
             | Self::TooManyRows { .. }
@@ -276,6 +327,7 @@ impl SourceError {
             | Self::Start { .. }
             | Self::Failed { .. }
             | Self::TooMuchMemory { .. }
+            | Self::DriversBusy { .. }
             | Self::Compute(_) => false,
         }
     }
@@ -308,90 +360,4 @@ fn listed(found: &[String]) -> String {
         text.push(format!("… ({} in all)", found.len()));
     }
     text.join(", ")
-}
-
-/// A text from outside in one printable line of at most 80 characters.
-pub(super) fn printable(text: &str) -> String {
-    line_of_text(text, 80)
-}
-
-/// A text from outside in one printable line of at most so many characters.
-pub(super) fn line_of_text(text: &str, max_chars: usize) -> String {
-    let shown: String = text.chars().take(max_chars).collect();
-    let shown = escaped(&shown, &[]);
-    if text.chars().nth(max_chars).is_some() { format!("{shown}…") } else { shown }
-}
-
-/// Writes out every character that would move, hide or reorder what the reader sees, but those in
-/// `kept`.
-fn escaped(text: &str, kept: &[char]) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if (c.is_control() || is_format_mark(c)) && !kept.contains(&c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-const fn is_format_mark(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Takes every occurrence of the secrets out of a text, and all that would upset a terminal.
-pub(super) fn scrub<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
-    /// Shorter secrets would tear ordinary words apart without hiding anything.
-    const MIN_BYTES: usize = 4;
-    let mut clean = text.to_owned();
-    for secret in secrets {
-        for part in secret_parts(secret.reveal()) {
-            if MIN_BYTES <= part.len() && clean.contains(&part) {
-                clean = clean.replace(&part, "[secret]");
-            }
-        }
-    }
-    escaped(&clean, &['\n', '\t'])
-}
-
-/// Parts of the names of URL parameters that carry a secret.
-const SECRET_KEYS: [&str; 5] = ["pass", "token", "key", "secret", "sig"];
-
-/// The whole secret and, where it is a URL, its password and query values as written and decoded.
-fn secret_parts(secret: &str) -> Vec<String> {
-    let mut parts = vec![secret.to_owned()];
-    let Ok(url) = url::Url::parse(secret) else { return parts };
-    if let Some(password) = url.password() {
-        parts.push(password.to_owned());
-        // A query pair is the decoder `url` has; the password may hold no `&` or `+` unescaped.
-        let as_pair = password.replace('+', "%2B").replace('&', "%26");
-        parts.extend(url::form_urlencoded::parse(as_pair.as_bytes()).map(|(k, _)| k.into_owned()));
-    }
-    parts.extend(
-        url.query_pairs()
-            .filter(|(key, _)| SECRET_KEYS.iter().any(|word| key.to_lowercase().contains(word)))
-            .map(|(_, value)| value.into_owned()),
-    );
-    parts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_from_outside_cannot_break_or_reorder_a_line() {
-        assert_eq!(printable("a\nb\u{202e}c\0"), "a\\nb\\u{202e}c\\u{0}");
-        assert_eq!(printable(&"x".repeat(90)), format!("{}…", "x".repeat(80)));
-        assert_eq!(printable("🚀 'ok'"), "🚀 'ok'");
-        assert_eq!(scrub("a\n\u{1b}[31mred", []), "a\n\\u{1b}[31mred");
-    }
-
-    #[test]
-    fn a_password_is_taken_out_as_written_and_decoded() {
-        let url = Secret::new("postgres://me:p%40ss+word@db/x?token=tttt".into());
-        let text = "failed: p%40ss+word p@ss+word tttt postgres://me:p%40ss+word@db/x?token=tttt";
-        assert_eq!(scrub(text, [&url]), "failed: [secret] [secret] [secret] [secret]");
-    }
 }

@@ -22,7 +22,10 @@ fn address(kind: &SourceKind) -> String {
         SourceKind::Sql { url, .. } => public_part(url),
         SourceKind::Http(http) => public_part(&http.endpoint.url),
         SourceKind::Prometheus(prometheus) => public_part(&prometheus.endpoint.url),
-        SourceKind::File { .. } | SourceKind::Command { .. } | SourceKind::Push(_) => String::new(),
+        SourceKind::File { .. }
+        | SourceKind::Command(_)
+        | SourceKind::Adbc(_)
+        | SourceKind::Push(_) => String::new(),
     }
 }
 

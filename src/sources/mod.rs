@@ -10,6 +10,7 @@
 //! Nothing from a source is trusted: every read has a time limit, a row limit and a byte limit, and
 //! names and values are only ever data.
 
+mod adbc;
 mod blocks;
 mod chunks;
 mod columns;
@@ -33,6 +34,7 @@ mod stack;
 mod template;
 mod unpack;
 mod web;
+mod words;
 
 #[cfg(test)]
 mod conformance;
@@ -45,7 +47,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     compute::Compute,
-    domain::{BatchSpec, Remembered, SourceKind, SourceSpec, Timestamp},
+    domain::{AdbcSpec, BatchSpec, Remembered, SourceKind, SourceSpec, Timestamp},
     net::Client,
 };
 
@@ -114,10 +116,15 @@ async fn read_untimed(
             return Box::pin(file::read(files, spec, ctx, compute, &mut out)).await;
         }
         SourceKind::Http(http) => {
-            out.send(web::read_http(http, ctx, compute).await?).await?;
+            return web::read_http(http, ctx, compute, out).await;
         }
         SourceKind::Prometheus(prometheus) => {
-            out.send(web::read_prometheus(prometheus, ctx, compute).await?).await?;
+            web::read_prometheus(prometheus, ctx, compute, out).await?;
+        }
+        SourceKind::Adbc(adbc) => {
+            let AdbcSpec { query, query_origin: origin, params, .. } = adbc;
+            let text = template::render(query, origin, params, spec, ctx)?;
+            adbc::read(adbc, adbc::Query { text, origin: origin.clone() }, out).await?;
         }
         // What was sent lies in the inbox, which an ingest empties by itself.
         SourceKind::Push(_) => {}

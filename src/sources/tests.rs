@@ -101,6 +101,16 @@ pub(super) async fn read_noting(
     (now, last): (Timestamp, Option<&str>),
     notes: &Notes,
 ) -> Result<DataFrame, SourceError> {
+    let read = read_again(batch, (now, last), notes, &Remembered::default()).await;
+    read.map(|(frame, _)| frame)
+}
+
+pub(super) async fn read_again(
+    batch: &BatchSpec,
+    (now, last): (Timestamp, Option<&str>),
+    notes: &Notes,
+    remembered: &Remembered,
+) -> Result<(DataFrame, Remembered), SourceError> {
     let environment = BTreeMap::from([
         ("PATH".into(), "/usr/bin:/bin".into()),
         ("INHERITED".into(), "no".to_owned()),
@@ -108,7 +118,7 @@ pub(super) async fn read_noting(
     ]);
     let client = Client::new();
     let ctx = ReadContext {
-        remembered: &Remembered::default(),
+        remembered,
         client: &client,
         batch,
         now,
@@ -117,7 +127,7 @@ pub(super) async fn read_noting(
         environment: &environment,
         notes,
     };
-    read_all(&batch.source, &ctx, &Compute::new(1).unwrap()).await.map(|(frame, _)| frame)
+    read_all(&batch.source, &ctx, &Compute::new(1).unwrap()).await
 }
 
 /// All frames of a read put together, and what it noted.

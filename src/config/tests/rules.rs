@@ -87,7 +87,7 @@ fn sources_are_checked_by_their_kind() {
     check_batch(
         "[source]\n",
         &[
-            "a.toml:1:2: `source.kind` is missing (write one of sql, file, http, prometheus, command, push)",
+            "a.toml:1:2: `source.kind` is missing (write one of sql, file, http, prometheus, adbc, command, push)",
         ],
     );
     check_batch(
@@ -97,10 +97,8 @@ fn sources_are_checked_by_their_kind() {
         ],
     );
     check_batch(
-        "[source]\nkind = \"adbc\"\nurl = \"http://x\"\n",
-        &[
-            "a.toml:2:8: `adbc` is not one of sql, file, http, prometheus, command, push (not available in this version)",
-        ],
+        "[source]\nkind = \"spark\"\nurl = \"http://x\"\n",
+        &["a.toml:2:8: `spark` is not one of sql, file, http, prometheus, adbc, command, push"],
     );
     check_batch(
         "[source]\nkind = \"file\"\npath = \"x\"\nurl = \"sqlite://x\"\n",

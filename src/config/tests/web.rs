@@ -1,7 +1,7 @@
 //! `[source]` of the kinds that are asked over HTTP.
 
 use super::*;
-use crate::domain::{PageStep, ParamValue, SourceKind, WebAuth, WebFormat};
+use crate::domain::{PageStep, ParamValue, RowsAt, SourceKind, Span, WebAuth, WebFormat};
 
 #[test]
 fn an_http_source_is_read_as_written() {
@@ -19,6 +19,7 @@ columns = { timestamp = "when" }
 paging = { next = "/next", cursor = "after", max_pages = 7 }
 max_bytes = "1MiB"
 allow_private = true
+rate = "5/s"
 "#,
     );
     let SourceKind::Http(http) = &spec.source.kind else { panic!() };
@@ -27,7 +28,8 @@ allow_private = true
     let WebAuth::Basic { user, password } = &http.endpoint.auth else { panic!() };
     assert_eq!((user.as_str(), password.reveal()), ("me", "w0rd"));
     assert_eq!((http.endpoint.max_bytes, http.endpoint.allow_private), (1 << 20, true));
-    assert_eq!((http.format, http.pointer.as_str()), (Some(WebFormat::Json), "/a/b"));
+    assert_eq!((http.format, &http.rows), (Some(WebFormat::Json), &RowsAt::Pointer("/a/b".into())));
+    assert_eq!(http.endpoint.pace, Some(Span::from_micros(200_000)));
     assert_eq!(http.params["limit"], ParamValue::Int(5));
     assert_eq!(http.columns["timestamp"], "when");
     let paging = http.paging.as_ref().unwrap();
@@ -56,6 +58,23 @@ fn what_an_http_source_cannot_mean_is_said() {
         &[
             "a.toml:4:1: `a b` cannot be sent as a header",
             "a.toml:5:1: signing in with a password takes a `user` and a `password` (write { bearer = \"…\" } or { user = \"…\", password = \"…\" })",
+        ],
+    );
+    check_batch(
+        &format!(
+            "{url}pointer = \"/a\"\npath = \"$.a\"\nrate = \"often\"\ncert_file = \"a.toml\"\n"
+        ),
+        &[
+            "a.toml:5:1: `pointer` and `path` cannot both be given",
+            "a.toml:6:8: `often` is not a rate (write how many in a second, minute or hour, as in \"5/s\" or \"100/m\")",
+            "a.toml:7:1: `cert_file` and `key_file` are given together or not at all",
+            "a.toml:7:13: `cert_file`: there is no such file",
+        ],
+    );
+    check_batch(
+        &format!("{url}path = \"data\"\n"),
+        &[
+            "a.toml:4:8: `data` is not a JSONPath query (it begins with a dollar sign, as in \"$.data[*]\")",
         ],
     );
     let help = "write { next = \"/next\" }, { next = \"/cursor\", cursor = \"after\" } or { page = \"page\" }";

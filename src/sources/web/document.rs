@@ -6,10 +6,10 @@ use std::{borrow::Cow, collections::HashMap};
 use polars::prelude::DataFrame;
 use serde_json::value::RawValue;
 
-use super::fetch::Answer;
+use super::{fetch::Answer, path};
 use crate::{
-    domain::{HttpSpec, WebFormat},
-    sources::{SourceError, rows, unpack},
+    domain::{HttpSpec, RowsAt, WebFormat},
+    sources::{SourceError, error::printable, rows, unpack},
 };
 
 /// A page of an answer.
@@ -33,8 +33,9 @@ pub(super) struct Reading {
 pub(super) fn read(answer: Answer, reading: &Reading) -> Result<Page, SourceError> {
     let place = reading.place.as_str();
     let body = unpack::inflate(answer.body, reading.spec.endpoint.max_bytes as u64, place)?;
+    let body = decoded(body, answer.charset.as_deref(), place)?;
     let format = reading.spec.format.or_else(|| format_of(&answer.content_type));
-    let is_deep = !reading.spec.pointer.is_empty() || reading.next.is_some();
+    let is_deep = !reading.spec.rows.is_everything() || reading.next.is_some();
     let is_json = match format {
         Some(WebFormat::Json) => true,
         Some(WebFormat::Csv | WebFormat::Ndjson) => false,
@@ -43,16 +44,21 @@ pub(super) fn read(answer: Answer, reading: &Reading) -> Result<Page, SourceErro
     let (frame, next) = if is_json {
         let text = rows::text(&body, place)?;
         let wrong = |error: &serde_json::Error| rows::decode(place, &error.to_string());
-        let rows = find(text, &reading.spec.pointer).map_err(|e| wrong(&e))?;
+        let rows = match &reading.spec.rows {
+            RowsAt::Pointer(pointer) => find(text, pointer).map_err(|e| wrong(&e))?.map(Cow::from),
+            RowsAt::Path(query) => {
+                path::find(text, query).map_err(|e| rows::decode(place, &e))?.map(Cow::from)
+            }
+        };
         let rows = rows.ok_or_else(|| SourceError::NothingThere {
             place: place.to_owned(),
-            pointer: reading.spec.pointer.clone(),
+            place_in_it: reading.spec.rows.as_str().to_owned(),
         })?;
         let next = match &reading.next {
             Some(pointer) => find(text, pointer).map_err(|e| wrong(&e))?.and_then(plain),
             None => None,
         };
-        (json_rows(rows, reading)?, next)
+        (json_rows(&rows, reading)?, next)
     } else {
         (rows::parse(&body, place, reading.max_rows)?, None)
     };
@@ -68,6 +74,27 @@ fn format_of(content_type: &str) -> Option<WebFormat> {
         "text/csv" | "text/tab-separated-values" => Some(WebFormat::Csv),
         other if other.ends_with("+json") => Some(WebFormat::Json),
         _ => None,
+    }
+}
+
+/// The text as UTF-8. ISO-8859-1 is read as Windows-1252, as every browser does.
+fn decoded(body: Vec<u8>, charset: Option<&str>, place: &str) -> Result<Vec<u8>, SourceError> {
+    /// Bytes 0x80 to 0x9f; those without a character stay the control characters they are.
+    const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    match charset {
+        None | Some("utf-8" | "utf8" | "us-ascii") => Ok(body),
+        Some("iso-8859-1" | "latin1" | "windows-1252") => {
+            let special: Vec<char> = WINDOWS_1252.chars().collect();
+            let read = |byte: u8| match byte {
+                0x80..=0x9f => special[usize::from(byte - 0x80)],
+                _ => char::from(byte),
+            };
+            Ok(body.into_iter().map(read).collect::<String>().into_bytes())
+        }
+        Some(other) => {
+            let (place, encoding) = (place.to_owned(), printable(other));
+            Err(SourceError::Encoding { place, encoding })
+        }
     }
 }
 

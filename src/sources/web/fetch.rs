@@ -1,39 +1,64 @@
 //! One request and its answer: signed in, within the caps, to permitted addresses only. Redirects
-//! are followed on the same host alone, as they would carry the sign-in elsewhere.
+//! are followed on the same host alone, as they would carry the sign-in elsewhere. A server that
+//! asks to wait is waited for as far as the read's time allows.
 
 use reqwest::{
     RequestBuilder, Response, StatusCode,
-    header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
+    header::{
+        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    },
 };
+use tokio::time;
 use url::Url;
 
+use super::{certificates, validators::Validators};
 use crate::{
     domain::{Endpoint, Span, WebAuth},
     net::{self, Reach, chain, retry_after},
     sources::{
         ReadContext, SourceError,
         error::{printable, scrub},
+        unpack,
     },
 };
 
 const MAX_REDIRECTS: usize = 5;
+/// An answer that refuses is no longer than this.
+const MAX_REFUSAL_BYTES: u64 = 1 << 20;
+/// However little a server asks for, it is not asked again sooner.
+const SHORTEST_WAIT: Span = Span::from_micros(100_000);
 
 /// A server, for as long as one read takes.
 pub(super) struct Server<'a> {
     endpoint: &'a Endpoint,
     ctx: &'a ReadContext<'a>,
-    timeout: Span,
     bytes_left: usize,
+    /// How long a server that asks to wait may still be waited for.
+    patience: Span,
     /// Sent as `X-Scope-OrgID`.
     tenant: Option<&'a str>,
+    /// One with the endpoint's own certificates.
+    client: Option<reqwest::Client>,
 }
 
 /// What is asked.
+#[derive(Debug, Clone)]
 pub(super) enum Call {
     /// A GET of an address.
     Get(Url),
+    /// The same, unless it has not changed.
+    GetUnless(Url, Validators),
     /// A POST of a form, which has room for long queries.
     Post(Url, String),
+}
+
+impl Call {
+    const fn url(&self) -> &Url {
+        match self {
+            Self::Get(url) | Self::GetUnless(url, _) | Self::Post(url, _) => url,
+        }
+    }
 }
 
 /// What came back.
@@ -41,13 +66,32 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// The content type in lower case, without parameters.
     pub(super) content_type: String,
+    /// The content type's `charset` in lower case, where there is one.
+    pub(super) charset: Option<String>,
+    /// What to ask with next time.
+    pub(super) validators: Validators,
     pub(super) body: Vec<u8>,
 }
 
 impl<'a> Server<'a> {
-    pub(super) fn new(endpoint: &'a Endpoint, ctx: &'a ReadContext<'a>) -> Self {
+    pub(super) fn new(
+        endpoint: &'a Endpoint,
+        ctx: &'a ReadContext<'a>,
+    ) -> Result<Self, SourceError> {
         let timeout = ctx.batch.source.timeout;
-        Self { endpoint, ctx, timeout, bytes_left: endpoint.max_bytes, tenant: None }
+        let mut server = Self {
+            endpoint,
+            ctx,
+            bytes_left: endpoint.max_bytes,
+            patience: Span::from_micros(timeout.micros() / 2),
+            tenant: None,
+            client: None,
+        };
+        if let Some(certificates) = certificates::read(endpoint)? {
+            let client = ctx.client.certified(certificates, server.reach());
+            server.client = Some(client.map_err(|error| server.failed(error))?);
+        }
+        Ok(server)
     }
 
     /// The same server on behalf of one of its tenants.
@@ -60,25 +104,58 @@ impl<'a> Server<'a> {
         Url::parse(self.endpoint.url.reveal().trim()).map_err(|_| SourceError::UnknownAddress)
     }
 
-    /// Asks once. Answers that are no success come back too, but for those that ask to wait.
-    pub(super) async fn ask(&mut self, mut call: Call) -> Result<Answer, SourceError> {
+    const fn reach(&self) -> Reach {
+        if self.endpoint.allow_private { Reach::Anywhere } else { Reach::Public }
+    }
+
+    /// Asks, and again when the server asks to wait and there is time. Answers that are no success
+    /// come back too, but for those that ask to wait longer.
+    pub(super) async fn ask(&mut self, call: Call) -> Result<Answer, SourceError> {
+        loop {
+            let (status, after) = match self.ask_once(call.clone()).await {
+                Err(SourceError::Throttled { status, after }) => (status, after),
+                answer => return answer,
+            };
+            let wait = after.map(|after| after.max(SHORTEST_WAIT));
+            let Some(wait) = wait.filter(|wait| *wait <= self.patience) else {
+                return Err(SourceError::Throttled { status, after });
+            };
+            self.patience = Span::from_micros(self.patience.micros() - wait.micros());
+            time::sleep(wait.to_std()).await;
+        }
+    }
+
+    async fn ask_once(&mut self, mut call: Call) -> Result<Answer, SourceError> {
         for _ in 0..=MAX_REDIRECTS {
+            if let Some(distance) = self.endpoint.pace {
+                let server = call.url().authority().to_owned();
+                self.ctx.client.pace(&server, distance.to_std()).await;
+            }
             let response = self.request(&call)?.send().await.map_err(|error| self.failed(error))?;
-            match (self.redirect(&call, &response)?, call) {
-                (Some(next), _) => call = Call::Get(next),
-                (None, _) => return self.take(response).await,
+            match self.redirect(&call, &response)? {
+                Some(next) => call = Call::Get(next),
+                None => return self.take(response).await,
             }
         }
         Err(self.refused("it redirects without end"))
     }
 
     fn request(&self, call: &Call) -> Result<RequestBuilder, SourceError> {
-        let (Call::Get(url) | Call::Post(url, _)) = call;
-        let reach = if self.endpoint.allow_private { Reach::Anywhere } else { Reach::Public };
+        let (url, reach) = (call.url(), self.reach());
         net::check(url, reach).map_err(SourceError::Forbidden)?;
-        let client = self.ctx.client.to(url, reach).map_err(|error| self.failed(error))?;
+        let client = match &self.client {
+            Some(client) => client,
+            None => self.ctx.client.to(url, reach).map_err(|error| self.failed(error))?,
+        };
         let request = match call {
             Call::Get(url) => client.get(url.clone()),
+            Call::GetUnless(url, Validators { etag, modified }) => {
+                let ask = |request: RequestBuilder, name: HeaderName, value: &Option<String>| {
+                    value.iter().fold(request, |request, value| request.header(name.clone(), value))
+                };
+                let request = ask(client.get(url.clone()), IF_NONE_MATCH, etag);
+                ask(request, IF_MODIFIED_SINCE, modified)
+            }
             Call::Post(url, form) => client
                 .post(url.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -95,22 +172,24 @@ impl<'a> Server<'a> {
         };
         let headers = self.endpoint.headers.iter();
         let request = headers
-            .fold(request, |request, (name, value)| request.header(name.as_str(), value.reveal()));
-        Ok(request.timeout(self.timeout.to_std()))
+            .fold(request.header(ACCEPT_ENCODING, "gzip, zstd"), |request, (name, value)| {
+                request.header(name.as_str(), value.reveal())
+            });
+        Ok(request)
     }
 
     /// Where a redirect leads, if the answer is one and it stays on the host.
     fn redirect(&self, call: &Call, response: &Response) -> Result<Option<Url>, SourceError> {
-        if !response.status().is_redirection() {
+        if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
-        let Call::Get(from) = call else {
+        if matches!(call, Call::Post(..)) {
             return Err(self.refused("it redirects, which a POST does not follow"));
-        };
+        }
         let location = response.headers().get(LOCATION).and_then(|text| text.to_str().ok());
-        let target = location.and_then(|text| from.join(text).ok());
+        let target = location.and_then(|text| call.url().join(text).ok());
         let target = target.ok_or_else(|| self.refused("it redirects to nowhere"))?;
-        same_host(from, target).map(Some)
+        same_host(call.url(), target).map(Some)
     }
 
     /// The body, within what is left of the cap.
@@ -123,8 +202,13 @@ impl<'a> Server<'a> {
             let after = retry_after(header(RETRY_AFTER), self.ctx.now);
             return Err(SourceError::Throttled { status: status.as_u16(), after });
         }
-        let content_type = header(CONTENT_TYPE).split(';').next().unwrap_or_default();
-        let content_type = content_type.trim().to_ascii_lowercase();
+        let encoding = header(CONTENT_ENCODING).trim().to_ascii_lowercase();
+        if !matches!(encoding.as_str(), "" | "identity" | "gzip" | "x-gzip" | "zstd") {
+            let (place, encoding) = ("the answer".to_owned(), printable(&encoding));
+            return Err(SourceError::Encoding { place, encoding });
+        }
+        let (content_type, charset) = typed(header(CONTENT_TYPE));
+        let validators = Validators::new(header(ETAG), header(LAST_MODIFIED));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
             if self.bytes_left < chunk.len() {
@@ -136,7 +220,11 @@ impl<'a> Server<'a> {
             self.bytes_left -= chunk.len();
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, body })
+        if !status.is_success() {
+            // Only its first words are ever looked at.
+            body = unpack::inflate(body, MAX_REFUSAL_BYTES, "the answer").unwrap_or_default();
+        }
+        Ok(Answer { status, content_type, charset, validators, body })
     }
 
     fn failed(&self, error: reqwest::Error) -> SourceError {
@@ -160,6 +248,17 @@ impl<'a> Server<'a> {
         let said = printable(&scrub(start.trim(), self.endpoint.secrets()));
         Err(SourceError::Status { status: answer.status.as_u16(), said })
     }
+}
+
+/// A content type in lower case, and its `charset`.
+fn typed(content_type: &str) -> (String, Option<String>) {
+    let mut parts = content_type.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let charset = parts.find_map(|part| {
+        let (key, value) = part.split_once('=')?;
+        key.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    (name, charset.map(str::to_ascii_lowercase))
 }
 
 /// The second address, if it is on the same host, port and scheme as the first.

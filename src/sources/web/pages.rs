@@ -1,53 +1,80 @@
 //! The `http` source: an address, its parameters, and the pages after the first.
 
-use polars::prelude::DataFrame;
+use reqwest::StatusCode;
 use url::Url;
 
 use super::{
     document::{self, Reading},
     fetch::{Call, Server, same_host},
+    validators::Validators,
 };
 use crate::{
     compute::Compute,
-    domain::{HttpSpec, PageStep, ParamValue},
-    sources::{ReadContext, SourceError, stack::stack, template},
+    domain::{HttpSpec, PageStep, ParamValue, Remembered},
+    sources::{Outlet, ReadContext, SourceError, template},
 };
 
-/// Reads every page.
+/// Reads every page and sends its rows. An answer of one page is asked for only if it has changed
+/// since the last read.
 pub(in crate::sources) async fn read(
     spec: &HttpSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-) -> Result<DataFrame, SourceError> {
-    let mut server = Server::new(&spec.endpoint, ctx);
+    out: &mut Outlet,
+) -> Result<Remembered, SourceError> {
+    let mut server = Server::new(&spec.endpoint, ctx)?;
     let base = with_params(server.url()?, spec, ctx)?;
-    let max_rows = ctx.batch.source.max_rows;
-    let (mut frames, mut n_rows) = (Vec::new(), 0);
     let mut next = Some(first_page(spec, &base));
+    let (mut n_pages, mut remembered) = (0, Remembered::default());
     while let Some(url) = next {
-        if max_pages(spec) <= frames.len() {
+        if max_pages(spec) <= n_pages {
             return Err(SourceError::TooManyPages { max_pages: max_pages(spec) });
         }
-        let asked = server.ask(Call::Get(url.clone())).await?;
+        let known = known_state(spec, ctx, &url);
+        let call = match known.clone() {
+            Some(validators) => Call::GetUnless(url.clone(), validators),
+            None => Call::Get(url.clone()),
+        };
+        let asked = server.ask(call).await?;
+        if known.is_some() && asked.status == StatusCode::NOT_MODIFIED {
+            return Ok(ctx.remembered.clone());
+        }
         let answer = server.success(asked)?;
+        n_pages += 1;
+        if is_told_apart(spec, ctx) {
+            remembered = answer.validators.clone().noted(&url);
+        }
         let reading = Reading {
             spec: spec.clone(),
             next: next_pointer(spec),
-            max_rows: max_rows - n_rows,
-            place: format!("page {} of the answer", frames.len() + 1),
+            max_rows: out.rows_left(),
+            place: format!("page {n_pages} of the answer"),
         };
+        let max_rows = ctx.batch.source.max_rows;
         let read = compute.run(move || document::read(answer, &reading)).await?;
         let page = read.map_err(|error| match error {
             SourceError::TooManyRows { .. } => SourceError::TooManyRows { max_rows },
             error => error,
         })?;
-        n_rows += page.frame.height();
-        let n_new = page.frame.height();
-        frames.push(page.frame);
-        next = next_page(spec, &base, &url, (frames.len(), n_new, page.next))?;
+        let n_rows = page.frame.height();
+        if 0 < n_rows || n_pages == 1 {
+            out.send(page.frame).await?;
+        }
+        next = next_page(spec, &base, &url, (n_pages, n_rows, page.next))?;
     }
-    stack(frames)
-        .map_err(|e| SourceError::Decode { place: "the answer".into(), message: e.to_string() })
+    Ok(remembered)
+}
+
+/// Whether an unchanged answer means that there is nothing new. Not of several pages, as a later one
+/// may change by itself; nor where the bucket that is still filling is left out, as the same rows
+/// count once it is full.
+const fn is_told_apart(spec: &HttpSpec, ctx: &ReadContext<'_>) -> bool {
+    spec.paging.is_none() && !ctx.batch.source.drop_incomplete
+}
+
+/// What tells the answer of the last good read from a newer one.
+fn known_state(spec: &HttpSpec, ctx: &ReadContext<'_>, url: &Url) -> Option<Validators> {
+    Validators::remembered(ctx.remembered, url).filter(|_| is_told_apart(spec, ctx))
 }
 
 fn with_params(mut url: Url, spec: &HttpSpec, ctx: &ReadContext<'_>) -> Result<Url, SourceError> {

@@ -6,8 +6,8 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use polars::prelude::DataFrame;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 
 use super::fetch::{Answer, Call, Server};
@@ -15,11 +15,12 @@ use crate::{
     compute::Compute,
     domain::{PrometheusSpec, Span, Timestamp},
     sources::{
-        ReadContext, SourceError,
+        Outlet, ReadContext, SourceError,
         columns::{Cell, Columns},
         error::{printable, scrub},
         rows,
         series_names::SeriesNames,
+        unpack,
     },
 };
 
@@ -35,13 +36,13 @@ pub(in crate::sources) async fn read(
     spec: &PrometheusSpec,
     ctx: &ReadContext<'_>,
     compute: &Compute,
-) -> Result<DataFrame, SourceError> {
-    let mut server = Server::new(&spec.endpoint, ctx).for_tenant(spec.tenant.as_deref());
+    out: &mut Outlet,
+) -> Result<(), SourceError> {
+    let mut server = Server::new(&spec.endpoint, ctx)?.for_tenant(spec.tenant.as_deref());
     let url = query_range(server.url()?)?;
-    let mut table = Table {
-        columns: Columns::new(["timestamp", "metric", "value"], ctx.batch.source.max_rows),
-        names: HashMap::new(),
-    };
+    let max_rows = ctx.batch.source.max_rows;
+    let columns = |max_rows| Columns::new(["timestamp", "metric", "value"], max_rows);
+    let (mut names, mut is_empty) = (HashMap::new(), true);
     for (start, end) in windows(spec, ctx) {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("query", &spec.query)
@@ -55,13 +56,31 @@ pub(in crate::sources) async fn read(
             None => server.success(answer)?,
         };
         let (template, batch) = (spec.name.clone(), ctx.batch.name.clone());
+        let max_bytes = spec.endpoint.max_bytes as u64;
+        let mut table = Table { columns: columns(out.rows_left()), names };
         let read = move || {
             let names = SeriesNames::new(template.as_deref(), &batch)?;
-            add(&mut table, &answer, &names).map(|()| table)
+            let body = unpack::inflate(answer.body, max_bytes, PLACE)?;
+            let warnings = add(&mut table, &body, &names)?;
+            Ok((table.columns.finish(PLACE)?, table.names, warnings))
         };
-        table = compute.run(read).await??;
+        let (frame, known, warnings) = compute.run(read).await?.map_err(|error| match error {
+            SourceError::TooManyRows { .. } => SourceError::TooManyRows { max_rows },
+            error => error,
+        })?;
+        names = known;
+        let secrets = spec.endpoint.secrets();
+        warnings.iter().for_each(|said| ctx.notes.add(&scrub(said, secrets.iter().copied())));
+        if 0 < frame.height() {
+            is_empty = false;
+            out.send(frame).await?;
+        }
     }
-    table.columns.finish(PLACE)
+    if is_empty {
+        // The columns are known whatever comes.
+        out.send(columns(0).finish(PLACE)?).await?;
+    }
+    Ok(())
 }
 
 /// The address of the query interface below the server's own.
@@ -102,6 +121,12 @@ fn seconds(micros: i64) -> String {
 struct Reply<'a> {
     status: String,
     error: Option<String>,
+    /// Of an answer that may lack a part.
+    #[serde(default)]
+    warnings: Vec<String>,
+    /// Of a query that may not mean what it says.
+    #[serde(default)]
+    infos: Vec<String>,
     #[serde(borrow)]
     data: Option<Matrix<'a>>,
 }
@@ -118,9 +143,11 @@ struct Matrix<'a> {
 struct Found<'a> {
     #[serde(rename = "metric")]
     labels: BTreeMap<String, String>,
-    /// Native histograms come beside these and have no one number.
     #[serde(borrow, default)]
     values: Vec<(f64, Cow<'a, str>)>,
+    /// Native histograms, which have no one number.
+    #[serde(borrow, default)]
+    histograms: Vec<&'a RawValue>,
 }
 
 /// The part of an answer that says why a query is refused.
@@ -154,8 +181,12 @@ struct Table {
     names: HashMap<String, BTreeMap<String, String>>,
 }
 
-fn add(table: &mut Table, answer: &Answer, names: &SeriesNames<'_>) -> Result<(), SourceError> {
-    let text = rows::text(&answer.body, PLACE)?;
+fn add(
+    table: &mut Table,
+    body: &[u8],
+    names: &SeriesNames<'_>,
+) -> Result<Vec<String>, SourceError> {
+    let text = rows::text(body, PLACE)?;
     let wrong = |message: &str| rows::decode(PLACE, message);
     let reply: Reply<'_> = serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
     if reply.status != "success" {
@@ -169,6 +200,9 @@ fn add(table: &mut Table, answer: &Answer, names: &SeriesNames<'_>) -> Result<()
         let labels: Vec<(&str, &str)> =
             found.labels.iter().map(|(label, value)| (label.as_str(), value.as_str())).collect();
         let name = names.of(&labels)?;
+        if !found.histograms.is_empty() {
+            return Err(SourceError::NativeHistogram { name: printable(&name) });
+        }
         let known = table.names.entry(name.clone()).or_insert_with(|| found.labels.clone());
         if *known != found.labels {
             return Err(SourceError::SameName { name: printable(&name) });
@@ -183,5 +217,5 @@ fn add(table: &mut Table, answer: &Answer, names: &SeriesNames<'_>) -> Result<()
             table.columns.close_row();
         }
     }
-    Ok(())
+    Ok([reply.warnings, reply.infos].concat())
 }

@@ -10,8 +10,8 @@ use super::testing::{endpoint, ok, serve};
 use crate::{
     domain::{PrometheusSpec, Secret, SourceKind, Span, Timestamp, WebAuth},
     sources::{
-        SourceError,
-        tests::{batch, read_at, read_when},
+        Notes, SourceError,
+        tests::{batch, read_at, read_noting, read_when},
     },
 };
 
@@ -63,8 +63,7 @@ const SERIES: &str = r#"{"status":"success","warnings":["w"],"data":{"resultType
     {"metric":{"__name__":"up","job":"a\"b","instance":"x:1"},
      "values":[[1767225600,"1"],[1767225660.123,"NaN"]]},
     {"metric":{"__name__":"up"},"values":[[1767225600,"+Inf"]]},
-    {"metric":{},"values":[[1767225600,"0.25"]]},
-    {"metric":{"__name__":"h"},"histograms":[[1767225600,{"count":"1","sum":"1"}]]}]}}"#;
+    {"metric":{},"values":[[1767225600,"0.25"]]}]}}"#;
 
 #[tokio::test]
 async fn series_are_asked_for_and_named_as_prometheus_writes_them() {
@@ -88,6 +87,28 @@ async fn series_are_asked_for_and_named_as_prometheus_writes_them() {
             "1767225600000000 shop 0.25",
         ]
     );
+}
+
+#[tokio::test]
+async fn warnings_are_noted_and_native_histograms_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let batch =
+        batch(SourceKind::Prometheus(spec(format!("http://{}", listener.local_addr().unwrap()))));
+    let (now, notes) = (Timestamp::parse("2026-01-02").unwrap(), Notes::default());
+    let infos =
+        SERIES.replace(r#""warnings":["w"]"#, r#""warnings":["a store is down"],"infos":["x"]"#);
+    let rows = tokio::select! {
+        rows = read_noting(&batch, (now, None), &notes) => rows.unwrap().height(),
+        () = serve(listener, |_| ok("application/json", &infos)) => unreachable!(),
+    };
+    assert_eq!((rows, notes.take()), (4, vec!["a store is down".to_owned(), "x".to_owned()]));
+    let histogram =
+        r#"{"metric":{"__name__":"h"},"histograms":[[1767225600,{"count":"1","sum":"1"}]]}"#;
+    let body = format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{histogram}]}}}}"#
+    );
+    let error = shown(read(|_| ok("application/json", &body), None, |_| ()).await);
+    assert!(error[0].starts_with("read the series `h`: it holds native histograms; "), "{error:?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::domain::{Endpoint, Secret, WebAuth};
+use crate::domain::{Endpoint, HttpSpec, RowsAt, Secret, WebAuth};
 
 /// Answers requests, one a connection, until dropped.
 pub(in crate::sources) async fn serve(listener: TcpListener, answer: impl Fn(&str) -> Vec<u8>) {
@@ -40,6 +40,18 @@ pub(in crate::sources) fn ok(content_type: &str, body: impl AsRef<[u8]>) -> Vec<
     [head.as_bytes(), body].concat()
 }
 
+/// Rows at an address, in whatever form they come.
+pub(in crate::sources) fn rows_at(url: String) -> HttpSpec {
+    HttpSpec {
+        endpoint: endpoint(url),
+        params: BTreeMap::new(),
+        format: None,
+        rows: RowsAt::Pointer(String::new()),
+        columns: BTreeMap::new(),
+        paging: None,
+    }
+}
+
 /// One that is signed in to, with secrets that end in 4711.
 pub(in crate::sources) fn endpoint(url: String) -> Endpoint {
     Endpoint {
@@ -48,5 +60,8 @@ pub(in crate::sources) fn endpoint(url: String) -> Endpoint {
         auth: WebAuth::Bearer(Secret::new("t0ken-4711".into())),
         allow_private: true,
         max_bytes: 100_000,
+        ca_file: None,
+        identity: None,
+        pace: None,
     }
 }

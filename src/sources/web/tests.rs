@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, io::Write};
 use polars::prelude::DataFrame;
 use tokio::net::TcpListener;
 
-use super::testing::{endpoint, ok, serve};
+use super::testing::{ok, rows_at, serve};
 use crate::{
     domain::{
-        HttpSpec, PageStep, Paging, ParamValue, Secret, SourceKind, Span, WebAuth, WebFormat,
+        HttpSpec, PageStep, Paging, ParamValue, RowsAt, Secret, SourceKind, Span, WebAuth,
+        WebFormat,
     },
     sources::{
         SourceError,
@@ -17,20 +18,13 @@ use crate::{
 };
 
 /// Reads `/rows?a=1` of a server that answers so, with the source changed as wanted.
-async fn read(
+pub(super) async fn read(
     answer: impl Fn(&str) -> Vec<u8>,
     change: impl FnOnce(&mut HttpSpec),
 ) -> Result<DataFrame, SourceError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut spec = HttpSpec {
-        endpoint: endpoint(format!("http://{address}/rows?a=1")),
-        params: BTreeMap::new(),
-        format: None,
-        pointer: String::new(),
-        columns: BTreeMap::new(),
-        paging: None,
-    };
+    let mut spec = rows_at(format!("http://{address}/rows?a=1"));
     change(&mut spec);
     let mut batch = batch(SourceKind::Http(spec));
     batch.source.max_rows = 5;
@@ -46,7 +40,7 @@ async fn read(
     read
 }
 
-fn shown(read: Result<DataFrame, SourceError>) -> String {
+pub(super) fn shown(read: Result<DataFrame, SourceError>) -> String {
     let frame = match read {
         Ok(frame) => frame,
         Err(error) => return crate::net::chain(&error),
@@ -59,12 +53,12 @@ fn shown(read: Result<DataFrame, SourceError>) -> String {
     std::iter::once(names).chain((0..frame.height()).map(cells)).collect::<Vec<_>>().join("|")
 }
 
-async fn check(answer: Vec<u8>, change: impl FnOnce(&mut HttpSpec), expected: &str) {
+pub(super) async fn check(answer: Vec<u8>, change: impl FnOnce(&mut HttpSpec), expected: &str) {
     assert_eq!(shown(read(|_| answer.clone(), change).await), expected);
 }
 
 fn pointer(pointer: &str) -> impl FnOnce(&mut HttpSpec) {
-    move |spec| spec.pointer = pointer.into()
+    move |spec| spec.rows = RowsAt::Pointer(pointer.into())
 }
 
 #[tokio::test]
@@ -83,6 +77,10 @@ async fn rows_are_read_in_every_form_they_come_in() {
     check(ok("application/json", columns), pointer("/hourly"), "ts,value|1,10|2,null").await;
     check(ok("application/json", r#"{"ts":1,"value":2}"#), same, "ts,value|1,2").await;
     check(ok("application/json", r#"{"rows":[]}"#), pointer("/rows"), "").await;
+    let path = |spec: &mut HttpSpec| spec.rows = RowsAt::Path("$.a[*].rows[?@.ts < 3]".into());
+    check(ok("application/json", &deep), path, "ts,value|1,10.0|2,0.5").await;
+    let latin = ok("text/csv; Charset=\"ISO-8859-1\"", b"ts,value\n1,\xe9\x80");
+    check(latin, same, "ts,value|1,é€").await;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(b"ts,value\n1,10\n2,0.5").unwrap();
     check(ok("application/gzip", gzip.finish().unwrap()), same, expected).await;
@@ -129,9 +127,9 @@ async fn the_request_is_signed_in_and_carries_the_parameters() {
     assert_eq!(shown(self::read(answer, basic).await), "ts,value|1,2");
 }
 
-fn paging(step: PageStep, max_pages: usize) -> impl FnOnce(&mut HttpSpec) {
+pub(super) fn paging(step: PageStep, max_pages: usize) -> impl FnOnce(&mut HttpSpec) {
     move |spec| {
-        spec.pointer = "/rows".into();
+        spec.rows = RowsAt::Pointer("/rows".into());
         spec.paging = Some(Paging { step, max_pages });
     }
 }
