@@ -39,7 +39,16 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
         },
         Kind {
             name: "adbc",
-            keys: &["driver", "entrypoint", "uri", "options", "query", "query_file", "params"],
+            keys: &[
+                "driver",
+                "entrypoint",
+                "uri",
+                "options",
+                "query",
+                "query_file",
+                "params",
+                "max_bytes",
+            ],
             read: &|source| adbc(source, query_dirs),
         },
         Kind { name: "command", keys: command_source::KEYS, read: &command_source::read },
@@ -47,7 +56,7 @@ pub(super) fn read(source: &mut Section<'_>, query_dirs: &[PathBuf]) -> SourceSp
     ];
     let kind = source.read_kind(&kinds, &["columns"]);
     let max_bytes = match &kind {
-        Some(SourceKind::Sql { .. } | SourceKind::File { .. }) => {
+        Some(SourceKind::Sql { .. } | SourceKind::Adbc(_) | SourceKind::File { .. }) => {
             source.size("max_bytes", DEFAULT_MAX_FRAME_BYTES)
         }
         _ => DEFAULT_MAX_FRAME_BYTES,

@@ -18,8 +18,8 @@ use super::{
     web::testing::{endpoint, ok, serve},
 };
 use crate::domain::{
-    CommandSpec, FileSpec, HttpSpec, Location, MetricName, PageStep, Paging, Point, PrometheusSpec,
-    RowsAt, Secret, SourceKind, Span, Timestamp, WebFormat,
+    AdbcSpec, CommandSpec, FileSpec, HttpSpec, Location, MetricName, PageStep, Paging, Point,
+    PrometheusSpec, RowsAt, Secret, SourceKind, Span, Timestamp, WebFormat,
 };
 
 const PACKERS: [(&str, Packer); 3] = [("gz", gzip), ("zst", zstandard), ("bz2", bzip2)];
@@ -175,6 +175,26 @@ async fn databases_agree() {
             check(sql(url, query(real))).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_driver_s_rows_agree() {
+    let Some(folder) = option_env!("ANOMSTACK_TEST_ADBC_DIR") else {
+        eprintln!("not compared: ANOMSTACK_TEST_ADBC_DIR is not set");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    sqlite(dir.path()).await;
+    check(SourceKind::Adbc(AdbcSpec {
+        driver: format!("{folder}/libadbc_driver_sqlite.so"),
+        entrypoint: None,
+        uri: Some(Secret::new(dir.path().join("shop.db").display().to_string())),
+        options: BTreeMap::new(),
+        query: "SELECT * FROM points".into(),
+        query_origin: "it".into(),
+        params: BTreeMap::new(),
+    }))
+    .await;
 }
 
 #[tokio::test]

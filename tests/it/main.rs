@@ -54,3 +54,6 @@ mod foreground;
 
 /// Models of every format there has been.
 mod formats;
+
+/// The daemon scraped by the real Prometheus, and reading that back.
+mod scraped;
