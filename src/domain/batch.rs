@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdbcSpec, BatchName, CommandSpec, Direction, FileSpec, HttpSpec, MetricName, PrometheusSpec,
-    PushSpec, ScheduleSpec, Secret, Span, Timestamp,
+    AdbcSpec, BatchName, CommandSpec, Direction, FileSpec, HttpSpec, MetricName, ParamValue,
+    PrometheusSpec, PushSpec, ScheduleSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 use super::{Budget, ModelQuality};
@@ -130,20 +130,6 @@ impl SourceKind {
             Self::Adbc(_) => "adbc",
         }
     }
-}
-
-/// A plain value of a parameter table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ParamValue {
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// Text.
-    Text(String),
 }
 
 /// Where the history lives.

@@ -25,8 +25,8 @@ pub mod words;
 pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
 pub use batch::{
     AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorSpec,
-    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming, ParamValue, ScoreSpec,
-    Snooze, SourceKind, SourceSpec, TrainSpec,
+    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming, ScoreSpec, Snooze,
+    SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};
@@ -48,7 +48,7 @@ pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
 pub use source::{
     AdbcSpec, CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, InboxSpec,
-    PageStep, Paging, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
+    PageStep, Paging, ParamValue, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
 };
 pub use system::{
     ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Location, ParamValue, Secret, Span, StorageAccess,
+    Location, Secret, Span, StorageAccess,
     run::{UnknownText, text_enum},
 };
 
@@ -282,4 +282,18 @@ pub struct CommandSpec {
     pub max_memory: usize,
     /// Folder it runs in.
     pub dir: PathBuf,
+}
+
+/// A plain value of a parameter table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text.
+    Text(String),
 }

@@ -116,15 +116,15 @@ async fn read_untimed(
             return Box::pin(file::read(files, spec, ctx, compute, &mut out)).await;
         }
         SourceKind::Http(http) => {
-            return web::read_http(http, ctx, compute, out).await;
+            return web::read_http(http, ctx, compute, &mut out).await;
         }
         SourceKind::Prometheus(prometheus) => {
-            web::read_prometheus(prometheus, ctx, compute, out).await?;
+            web::read_prometheus(prometheus, ctx, compute, &mut out).await?;
         }
         SourceKind::Adbc(adbc) => {
             let AdbcSpec { query, query_origin: origin, params, .. } = adbc;
             let text = template::render(query, origin, params, spec, ctx)?;
-            adbc::read(adbc, adbc::Query { text, origin: origin.clone() }, out).await?;
+            adbc::read(adbc, adbc::Query { text, origin: origin.clone() }, &mut out).await?;
         }
         // What was sent lies in the inbox, which an ingest empties by itself.
         SourceKind::Push(_) => {}

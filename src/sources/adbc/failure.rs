@@ -37,7 +37,7 @@ impl Failure<'_> {
             Status::Unauthenticated => self.connect(error),
             _ => {
                 let (origin, message) = (self.origin.to_owned(), self.said(&error));
-                SourceError::Query { origin, line: None, message }
+                SourceError::Query { origin, at: None, message }
             }
         }
     }

@@ -24,7 +24,7 @@ const WRITING: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
 /// Refuses what is not one statement that reads.
 pub(super) fn check(query: &Query) -> Result<(), SourceError> {
     let refuse = |message: String| {
-        Err(SourceError::Query { origin: query.origin.clone(), line: None, message })
+        Err(SourceError::Query { origin: query.origin.clone(), at: None, message })
     };
     let words = words(&query.text);
     let last = words.iter().rposition(|word| *word != ";").map_or(0, |place| place + 1);
