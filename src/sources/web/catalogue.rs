@@ -32,7 +32,7 @@ pub async fn prometheus_metrics(
     spec: &PrometheusSpec,
     ctx: &ReadContext<'_>,
 ) -> Result<BTreeMap<String, Option<String>>, SourceError> {
-    let mut server = Server::new(&spec.endpoint, ctx).for_tenant(spec.tenant.as_deref());
+    let mut server = Server::new(&spec.endpoint, ctx)?.for_tenant(spec.tenant.as_deref());
     let names: Vec<String> = ask(&mut server, &["label", "__name__", "values"]).await?;
     // Servers that keep no descriptions still have metrics.
     let described: BTreeMap<String, Vec<Described>> =
