@@ -120,8 +120,9 @@ fn what_may_be_in_an_unreadable_default_is_not_missing() {
 #[test]
 fn this_repository_is_a_project_without_problems() {
     let project = load(Path::new(env!("CARGO_MANIFEST_DIR")), &Environment::default()).unwrap();
-    let names: Vec<&str> = project.batches.iter().map(|batch| batch.name.as_str()).collect();
-    assert_eq!(names, ["host", "web"]);
+    let enabled = project.batches.iter().filter(|batch| batch.enabled);
+    let names: Vec<&str> = enabled.map(|batch| batch.name.as_str()).collect();
+    assert_eq!(names, ["host", "web"], "examples are read and checked, and do not run");
 }
 
 #[test]
