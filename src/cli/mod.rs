@@ -15,6 +15,7 @@ mod detect;
 mod evaluate;
 mod foreground;
 mod host_metrics;
+mod import;
 mod init;
 mod listing;
 mod look;
@@ -70,6 +71,8 @@ enum Command {
     Demo(demo::Demo),
     /// Write a new project folder, or with --from a batch by looking at where the numbers are
     Init(init::Init),
+    /// Write batches from a folder of the Python Anomstack's, with a report of what became of every key
+    ImportAnomstack(import::Import),
     /// Check every configuration file and report all problems at once
     Check,
     /// Run a batch's jobs now, in the foreground
@@ -169,6 +172,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Init(command) => on_runtime(init::init(&global, command)),
         Command::Schedule(command) => schedule::schedule(&global, &command),
+        Command::ImportAnomstack(command) => import::import(&global, &command),
         Command::Check => check::check(&global),
         Command::Detect(command) => detect::detect(&command),
         Command::Evaluate(command) => on_runtime(evaluate::evaluate(&global, command)),

@@ -57,3 +57,6 @@ mod formats;
 
 /// The daemon scraped by the real Prometheus, and reading that back.
 mod scraped;
+
+/// Folders of the Python Anomstack.
+mod import;

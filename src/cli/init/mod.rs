@@ -23,7 +23,7 @@ use crate::{config, domain::Timestamp, runtime::clock};
 use self::{database::Database, draft::Draft, query::Dialect, rows::Rows, web::Web};
 use super::{Global, Outcome, check, look::Looker, source};
 
-pub(super) use draft::batch_name;
+pub(super) use draft::{batch_name, quoted, quoted_plain};
 
 /// What `init` takes.
 #[derive(Debug, Args)]
