@@ -60,3 +60,6 @@ mod scraped;
 
 /// Folders of the Python Anomstack.
 mod import;
+
+/// Bad input through every source.
+mod bad_sources;
