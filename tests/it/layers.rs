@@ -83,12 +83,23 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("toml::", &["config/"]),
     ("std::env::", &["config/", "sources/servers.rs"]),
     ("Utc::now", &["runtime/clock.rs"]),
-    ("Instant::now", &["runtime/", "jobs/", "http/", "cli/", "sources/host.rs"]),
+    (
+        "Instant::now",
+        &[
+            "runtime/",
+            "jobs/",
+            "http/",
+            "cli/",
+            "sources/host.rs",
+            "sources/web/bad_servers_tests.rs",
+        ],
+    ),
     (
         "async fn",
         &[
             "compute.rs",
             "io/",
+            "net/",
             "series/",
             "catalog/",
             "sources/",
