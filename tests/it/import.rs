@@ -118,3 +118,25 @@ fn a_folder_of_something_else_is_refused() {
     ran.exited(2);
     assert!(ran.stderr.contains("no folder of Anomstack's batches"), "{}", ran.stderr);
 }
+
+#[test]
+fn of_two_batches_with_one_name_the_second_is_passed_over_and_said() {
+    let project = Project::bare();
+    project.write("old/defaults/defaults.yaml", "db: sqlite\n");
+    project.write("old/a.yaml", "metric_batch: Shop A\ningest_sql: select 1\n");
+    project.write("old/b.yaml", "metric_batch: shop_a\ningest_sql: select 2\n");
+    let mut command = program();
+    let ran = Ran::of(
+        command
+            .args(["import-anomstack", "--json"])
+            .arg(project.path().join("old"))
+            .arg("--out")
+            .arg(project.path()),
+    );
+    ran.succeeded();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let (verdict, _, note) = entry(&report, "shop_a", "metric_batch");
+    assert_eq!(verdict, "cannot");
+    assert!(note.contains("b.yaml was passed over"), "{note}");
+    assert_eq!(project.read("metric_batches/shop_a.sql"), "select 1\n");
+}

@@ -15,6 +15,9 @@ pub(super) type Keys = Map<String, Value>;
 /// Folders in folders further down than this are a loop of links.
 const DEEPEST: usize = 16;
 
+/// Where the defaults are, today and formerly.
+const DEFAULTS: &[&str] = &["defaults/defaults.yaml", "defaults.yaml"];
+
 /// A folder of batches.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
@@ -60,7 +63,8 @@ pub(super) fn read(dir: &Path, environment: &BTreeMap<String, String>) -> anyhow
     list(&dir, "", DEEPEST, &mut names)?;
     names.sort();
     let mut folder = Folder { dir, ..Folder::default() };
-    let Some(defaults) = names.iter().find(|name| name.ends_with("defaults.yaml")).cloned() else {
+    let is_defaults = |name: &&String| DEFAULTS.contains(&name.as_str());
+    let Some(defaults) = names.iter().find(is_defaults).cloned() else {
         bail!(
             "{} holds no defaults/defaults.yaml: it is no folder of Anomstack's batches",
             folder.dir.display()

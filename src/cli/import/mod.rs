@@ -13,6 +13,7 @@ mod sql;
 mod tables;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -22,8 +23,11 @@ use clap::Args;
 
 use crate::config::{self, Environment};
 
-use self::{folder::Folder, report::Report};
-use super::{Global, Outcome, check};
+use self::{
+    folder::Folder,
+    report::{Report, Verdict},
+};
+use super::{Global, Outcome, check, init::batch_name};
 
 /// What `import-anomstack` takes.
 #[derive(Debug, Args)]
@@ -79,7 +83,14 @@ fn imported(folder: &Folder) -> Imported {
     let mut imported = Imported::default();
     let defaults = batch::defaults(folder, &mut imported.report);
     imported.files.push(defaults);
+    let mut names = BTreeSet::new();
     for found in &folder.batches {
+        if !names.insert(batch_name(&found.name)) {
+            let note =
+                format!("another batch has this name already; {} was passed over", found.file);
+            imported.report.add((&found.name, "metric_batch"), Verdict::Cannot, "", &note);
+            continue;
+        }
         let files = batch::files(folder, found, &mut imported.report);
         imported.files.extend(files);
         imported.n_batches += 1;
