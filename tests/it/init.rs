@@ -93,8 +93,11 @@ fn check_database(url: &str, secret: Option<&str>) {
     let again = run(&["run", "readings", "--job", "ingest"]);
     assert!(again.stderr.contains(" 0 stored"), "a later read stores nothing twice: {again:?}");
     let Some(secret) = secret else { return };
+    // A quoted value of `.env` escapes what a shell would expand.
+    let quoted = secret.replace('$', "\\$");
     for (name, bytes) in contents(&dir) {
-        let is_there = String::from_utf8_lossy(&bytes).contains(secret);
+        let text = String::from_utf8_lossy(&bytes);
+        let is_there = text.contains(secret) || text.contains(&quoted);
         assert_eq!(is_there, name == ".env", "{name}");
     }
 }

@@ -22,7 +22,7 @@ async fn a_read_is_shown_with_what_would_be_rejected_and_nothing_is_stored() {
     let columns: Vec<String> =
         found.columns.iter().map(|c| format!("{} {}", c.name, c.dtype)).collect();
     assert_eq!(columns, ["ts datetime[μs]", "metric str", "value i64", "note str"]);
-    let row = ["2026-01-01", "a", "1", "x"].map(|cell| Some(cell.to_owned()));
+    let row = ["2026-01-01 00:00:00", "a", "1", "x"].map(|cell| Some(cell.to_owned()));
     assert_eq!((found.first_rows, found.n_points), (vec![row.to_vec()], 1));
     assert_eq!((found.shape, found.metrics[0].name.as_str()), (Some("long"), "a"));
     let report = found.report.unwrap();
