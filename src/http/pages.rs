@@ -1,5 +1,5 @@
 //! The page templates, built into the program. Every template's name ends in `.html`, so every
-//! value is escaped; only the charts of [`super::chart`] are inserted as they are.
+//! value is escaped; only the charts of [`crate::chart`] are inserted as they are.
 
 use axum::response::Html;
 use chrono_tz::Tz;
