@@ -119,24 +119,45 @@ fn a_folder_of_something_else_is_refused() {
     assert!(ran.stderr.contains("no folder of Anomstack's batches"), "{}", ran.stderr);
 }
 
+/// Imports the project's folder `old` into the project.
+fn import_old(project: &Project) -> Ran {
+    let (old, out) = (project.path().join("old"), project.path());
+    Ran::of(program().args(["import-anomstack", "--json"]).arg(old).arg("--out").arg(out))
+}
+
 #[test]
 fn of_two_batches_with_one_name_the_second_is_passed_over_and_said() {
     let project = Project::bare();
     project.write("old/defaults/defaults.yaml", "db: sqlite\n");
     project.write("old/a.yaml", "metric_batch: Shop A\ningest_sql: select 1\n");
     project.write("old/b.yaml", "metric_batch: shop_a\ningest_sql: select 2\n");
-    let mut command = program();
-    let ran = Ran::of(
-        command
-            .args(["import-anomstack", "--json"])
-            .arg(project.path().join("old"))
-            .arg("--out")
-            .arg(project.path()),
-    );
+    let ran = import_old(&project);
     ran.succeeded();
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     let (verdict, _, note) = entry(&report, "shop_a", "metric_batch");
     assert_eq!(verdict, "cannot");
     assert!(note.contains("b.yaml was passed over"), "{note}");
     assert_eq!(project.read("metric_batches/shop_a.sql"), "select 1\n");
+}
+
+#[test]
+fn an_include_that_leaves_the_folder_or_never_ends_is_not_followed() {
+    let project = Project::bare();
+    project.write("secret.txt", "hunter2");
+    project.write("old/defaults/defaults.yaml", "db: sqlite\n");
+    let batch = |name: &str, include: &str| {
+        format!("metric_batch: {name}\ningest_sql: '{{% include \"{include}\" %}}'\n")
+    };
+    project.write("old/a.yaml", &batch("a", "../secret.txt"));
+    project.write("old/b.yaml", &batch("b", "./b.sql"));
+    project.write("old/b.sql", "{% include './b.sql' %}");
+    let ran = import_old(&project);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for (name, why) in [("a", "not in the folder"), ("b", "without end")] {
+        let (verdict, _, note) = entry(&report, name, "ingest_sql");
+        assert_eq!(verdict, "cannot");
+        assert!(note.contains(why), "{note}");
+        let query = project.read(&format!("metric_batches/{name}.sql"));
+        assert!(!query.contains("hunter2"), "{query}");
+    }
 }
