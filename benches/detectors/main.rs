@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, time::Instant};
 
 use anomstack::{
     detect::{FitContext, fit},
-    domain::{Aggregate, DetectorKind, DetectorSpec, FeatureSpec, MetricName, Series, Timestamp},
+    domain::{
+        Aggregate, DetectorKind, DetectorRole, DetectorSpec, FeatureSpec, MetricName, Series,
+        Timestamp,
+    },
     features::{self, FeatureFrame},
 };
 
@@ -20,7 +23,12 @@ fn main() {
     let frame = frame();
     println!("detector,fit_ms,score_us_a_row");
     for &kind in DetectorKind::ALL {
-        let spec = DetectorSpec { kind, tag: kind.to_string(), params: BTreeMap::new() };
+        let spec = DetectorSpec {
+            kind,
+            tag: kind.to_string(),
+            role: DetectorRole::Champion,
+            params: BTreeMap::new(),
+        };
         let context = FitContext::new(chrono_tz::Tz::UTC, 7);
         let train = || fit(&spec, &frame, &context).unwrap_or_else(|reason| panic!("{reason}"));
         let fit_seconds = median_seconds(|| drop(train()));

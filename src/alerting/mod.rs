@@ -3,6 +3,7 @@
 
 mod absence;
 mod budget;
+mod compare;
 #[cfg(test)]
 mod budget_tests;
 mod decide;
@@ -15,6 +16,7 @@ mod usual;
 
 pub use absence::absences;
 pub use budget::calibrate;
+pub use compare::{Comparison, Pair, compare};
 pub use decide::{Decision, PastAlerts, Scored, Suppression, decide};
 pub use identity::alert_id;
 pub use policy::{Policy, PolicyError, context_rows};

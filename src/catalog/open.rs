@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "source_memory", include_str!("../../migrations/sqlite/0003_source_memory.sql")),
     (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
     (5, "push", include_str!("../../migrations/sqlite/0005_push.sql")),
+    (6, "challengers", include_str!("../../migrations/sqlite/0006_challengers.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.

@@ -6,6 +6,7 @@ mod backtest;
 mod batches;
 mod chart;
 mod check;
+mod compare;
 mod daemon;
 mod deliveries;
 mod demo;
@@ -104,7 +105,7 @@ enum Command {
     Alerts(Alerts),
     /// Model versions
     #[command(subcommand)]
-    Models(show::Models),
+    Models(Models),
     /// Score one metric in a CSV file, each row by the rows up to it
     Detect(detect::Detect),
     /// Judge a detector on series whose anomalies are known: NAB's score, events, delay
@@ -131,6 +132,15 @@ enum Alerts {
     Sent(deliveries::Deliveries),
     /// Say what an alert was worth, or that it was an incident models should not learn from
     Feedback(feedback::Say),
+}
+
+/// What can be asked of models.
+#[derive(Debug, Subcommand)]
+enum Models {
+    #[command(flatten)]
+    Shown(show::Models),
+    /// What a batch's challengers said beside its champions, metric by metric
+    Compare(compare::Compare),
 }
 
 /// What a command came to.
@@ -190,7 +200,8 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Alerts(Alerts::Shown(command)) => on_runtime(show::alerts(&global, command)),
         Command::Alerts(Alerts::Sent(command)) => on_runtime(deliveries::list(&global, command)),
         Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
-        Command::Models(command) => on_runtime(show::models(&global, command)),
+        Command::Models(Models::Shown(command)) => on_runtime(show::models(&global, command)),
+        Command::Models(Models::Compare(command)) => on_runtime(compare::compare(&global, command)),
     }
 }
 

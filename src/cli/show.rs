@@ -329,9 +329,12 @@ fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> 
         let delay = or_dash(one.median_delay, |rows| format!("after {rows} rows"));
         fields.push(("finds", format!("{} of {} {}, {delay}", one.found, one.tried, one.kind)));
     }
-    for detector in &card.detectors {
+    let all = [("detector", &card.detectors), ("challenger", &card.challengers)];
+    for (role, detector) in
+        all.iter().flat_map(|(role, all)| all.iter().map(move |one| (role, one)))
+    {
         let params = serde_json::Value::Object(detector.params.clone());
-        fields.push(("detector", format!("{} ({}) {params}", detector.tag, detector.kind)));
+        fields.push((role, format!("{} ({}) {params}", detector.tag, detector.kind)));
     }
     fields
 }

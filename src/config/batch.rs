@@ -9,8 +9,9 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    AbsenceSpec, Aggregate, AlertSpec, BatchName, BatchSpec, Combine, DetectorKind, DetectorSpec,
-    ExcludedPeriod, FeatureSpec, HistorySpec, MetricName, MetricSpec, ScoreSpec, Span, TrainSpec,
+    AbsenceSpec, Aggregate, AlertSpec, BatchName, BatchSpec, Combine, DetectorKind, DetectorRole,
+    DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricName, MetricSpec, ScoreSpec,
+    Span, TrainSpec,
 };
 
 use super::{
@@ -166,12 +167,14 @@ fn detectors(top: &mut Section<'_>) -> Vec<DetectorSpec> {
     let auto = || DetectorSpec {
         kind: DetectorKind::Auto,
         tag: DetectorKind::Auto.to_string(),
+        role: DetectorRole::Champion,
         params: BTreeMap::new(),
     };
     let Some(found) = top.tables("detectors", detector) else {
         let shown = toml::Table::from_iter([
             ("kind".to_owned(), DetectorKind::Auto.as_str().into()),
             ("tag".to_owned(), DetectorKind::Auto.as_str().into()),
+            ("role".to_owned(), DetectorRole::Champion.as_str().into()),
         ]);
         top.show("detectors", vec![shown]);
         return vec![auto()];
@@ -179,6 +182,13 @@ fn detectors(top: &mut Section<'_>) -> Vec<DetectorSpec> {
     if found.value.is_empty() {
         let help = "leave the key out to get the default, or name at least one";
         top.check.problem_with_help(&found.place, "there is no detector in this list", help);
+    }
+    let is_challenger = |spec: &DetectorSpec| spec.role == DetectorRole::Challenger;
+    if let Some(first) = found.value.first()
+        && found.value.iter().all(|one| is_challenger(&one.value))
+    {
+        let help = "leave `role` out at one of them: its scores are those that alert";
+        top.check.problem_with_help(&first.place, "every detector is a challenger", help);
     }
     let mut tags = BTreeSet::new();
     for Located { value: spec, place } in &found.value {
@@ -203,6 +213,7 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
             help: Some("a tag is 1 to 64 letters, digits, `_`, `-` or `.`".into()),
         }),
     });
+    let role = detector.word_or("role", DetectorRole::Champion);
     let params_place = detector.key_place("params");
     let params = detector.params("params");
     let place = match (&tag, &kind) {
@@ -217,7 +228,7 @@ fn detector(detector: &mut Section<'_>) -> Located<DetectorSpec> {
     }
     let tag = tag.map_or(kind.to_string(), |tag| tag.value);
     detector.show("tag", tag.as_str());
-    Located { value: DetectorSpec { kind, tag, params }, place }
+    Located { value: DetectorSpec { kind, tag, role, params }, place }
 }
 
 fn is_tag(text: &str) -> bool {

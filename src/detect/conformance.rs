@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{FitContext, Fitted, fit};
 use crate::domain::{
-    Aggregate, DetectorKind, DetectorSpec, FeatureSpec, MetricName, NoScore, RowScore, Series,
-    Span, Timestamp,
+    Aggregate, DetectorKind, DetectorRole, DetectorSpec, FeatureSpec, MetricName, NoScore,
+    RowScore, Series, Span, Timestamp,
 };
 use crate::features::{self, FeatureFrame};
 
@@ -14,7 +14,12 @@ pub(super) const KINDS: &[DetectorKind] = DetectorKind::ALL;
 pub(super) const CONTEXT: FitContext<'_> = FitContext::new(Tz::Europe__Dublin, 7);
 
 pub(super) fn spec(kind: DetectorKind) -> DetectorSpec {
-    DetectorSpec { kind, tag: kind.to_string(), params: Default::default() }
+    DetectorSpec {
+        kind,
+        tag: kind.to_string(),
+        role: DetectorRole::Champion,
+        params: Default::default(),
+    }
 }
 
 /// Whether it sees rows of the feature matrix, not the series as it is.

@@ -36,7 +36,7 @@ pub struct BatchSpec {
     pub features: FeatureSpec,
     /// What models learn from.
     pub train: TrainSpec,
-    /// The models; at least one, tags unique.
+    /// The models; at least one champion, tags unique.
     pub detectors: Vec<DetectorSpec>,
     /// How scores are made.
     pub score: ScoreSpec,
@@ -56,6 +56,11 @@ impl BatchSpec {
     /// The alert settings of a metric: the batch's, or the metric's own.
     pub fn alert_for(&self, metric: &MetricName) -> &AlertSpec {
         self.metrics.get(metric).and_then(|spec| spec.alert.as_ref()).unwrap_or(&self.alert)
+    }
+
+    /// The detectors of one role, in the order of the file.
+    pub fn detectors_as(&self, role: DetectorRole) -> impl Iterator<Item = &DetectorSpec> {
+        self.detectors.iter().filter(move |spec| spec.role == role)
     }
 }
 
@@ -230,6 +235,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What the scores of a detector are for.
+    DetectorRole {
+        /// They make the metric's score.
+        Champion = "champion",
+        /// They are stored apart, to be compared with the champions'.
+        Challenger = "challenger",
+    }
+}
+
 /// One model of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetectorSpec {
@@ -237,6 +252,8 @@ pub struct DetectorSpec {
     pub kind: DetectorKind,
     /// Its name in artifacts.
     pub tag: String,
+    /// What its scores are for.
+    pub role: DetectorRole,
     /// Its parameters, as written.
     pub params: BTreeMap<String, ParamValue>,
 }

@@ -24,9 +24,9 @@ pub mod words;
 
 pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
 pub use batch::{
-    AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorSpec,
-    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming, ScoreSpec, Snooze,
-    SourceKind, SourceSpec, TrainSpec,
+    AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorRole,
+    DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming,
+    ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use cron::{CronError, CronExpr};

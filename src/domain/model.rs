@@ -70,6 +70,9 @@ pub struct ModelCard {
     pub size: u64,
     /// What is inside, in order.
     pub detectors: Vec<DetectorCard>,
+    /// The challengers inside, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challengers: Vec<DetectorCard>,
     /// Detectors of the batch that could not be trained on this metric.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,

@@ -68,6 +68,8 @@ text_enum! {
         Points = "points",
         /// Scores.
         Scores = "scores",
+        /// Scores of challengers, which alert nobody.
+        Challengers = "challengers",
     }
 }
 

@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use crate::{
     detect::{self, FitContext, Fitted, Stream},
     domain::{
-        Aggregate, BatchSpec, Combine, DetectorKind, DetectorSpec, FeatureSpec, MetricName,
-        ParamValue, RowScore, Series, Span, Timestamp,
+        Aggregate, BatchSpec, Combine, DetectorKind, DetectorRole, DetectorSpec, FeatureSpec,
+        MetricName, ParamValue, RowScore, Series, Span, Timestamp,
     },
     features,
 };
@@ -45,7 +45,12 @@ impl Setup {
         let params = period.map(|period| ("period".into(), ParamValue::Text(period.to_string())));
         let params = BTreeMap::from_iter(params);
         Self {
-            detectors: vec![DetectorSpec { kind, tag: kind.to_string(), params }],
+            detectors: vec![DetectorSpec {
+                kind,
+                tag: kind.to_string(),
+                role: DetectorRole::Champion,
+                params,
+            }],
             features: FeatureSpec {
                 resample: None,
                 aggregate: Aggregate::Mean,
@@ -58,10 +63,10 @@ impl Setup {
         }
     }
 
-    /// A batch's detectors on its features, but without resampling: every row has a score.
+    /// A batch's champions on its features, but without resampling: every row has a score.
     pub fn of_batch(batch: &BatchSpec) -> Self {
         Self {
-            detectors: batch.detectors.clone(),
+            detectors: batch.detectors_as(DetectorRole::Champion).cloned().collect(),
             features: FeatureSpec { resample: None, ..batch.features.clone() },
             combine: batch.score.combine,
             timezone: batch.timezone,

@@ -141,6 +141,11 @@ pub fn scores_key(batch: &BatchName, run: RunId, epoch: i64) -> Key {
     segment_key(batch, SegmentKind::Scores, run, epoch)
 }
 
+/// The scores of challengers a run stored.
+pub fn challengers_key(batch: &BatchName, run: RunId, epoch: i64) -> Key {
+    segment_key(batch, SegmentKind::Challengers, run, epoch)
+}
+
 fn segment_key(batch: &BatchName, kind: SegmentKind, run: RunId, epoch: i64) -> Key {
     Key::from_parts(format!("{}/run-{run}-{epoch}.parquet", history_prefix(batch, kind)))
 }
@@ -226,6 +231,10 @@ mod tests {
             (raw_part_key(&batch, at, part), "data/raw/shop/2026-01-02/run-7-2-0.parquet"),
             (points_part_key(&batch, part), "data/processed/shop/points/run-7-2-0.parquet"),
             (scores_key(&batch, RunId(7), 2), "data/processed/shop/scores/run-7-2.parquet"),
+            (
+                challengers_key(&batch, RunId(7), 2),
+                "data/processed/shop/challengers/run-7-2.parquet",
+            ),
             (batch_config_key(&batch, "abc"), "config/metric_batches/shop/abc.toml"),
         ] {
             assert_eq!(key.as_str(), expected);

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{JobContext, JobError};
 
-/// Merges what `series::plan_compaction` names, for points and scores, and lets go of their rows
+/// Merges what `series::plan_compaction` names, kind by kind, and lets go of their rows
 /// before an instant; gives how many segments were replaced. Safe beside other writers: segments
 /// added meanwhile stay newer, and what another compaction was faster with is left to it.
 ///
@@ -33,6 +33,7 @@ pub async fn compact(
         let merged = match kind {
             SegmentKind::Points => ctx.history.compact_points(key, &small, from).await?,
             SegmentKind::Scores => ctx.history.compact_scores(key, &small, from).await?,
+            SegmentKind::Challengers => ctx.history.compact_challengers(key, &small, from).await?,
         };
         let ids: Vec<i64> = small.iter().map(|segment| segment.id).collect();
         let mut tx = ctx.catalog.begin().await?;

@@ -3,12 +3,16 @@
 
 mod alert;
 mod compact;
+mod compare;
+#[cfg(test)]
+mod compare_tests;
 mod config_archive;
 mod context;
 mod deliver;
 #[cfg(test)]
 mod deliver_tests;
 mod error;
+mod fit;
 #[cfg(test)]
 mod fixture;
 mod inbox;
@@ -33,6 +37,7 @@ mod verify;
 mod window;
 
 pub use compact::compact;
+pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, deliver};
 pub use error::JobError;

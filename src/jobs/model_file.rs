@@ -21,6 +21,8 @@ pub struct Model {
     pub version: ModelVersion,
     /// Tag and detector, in the batch file's order.
     pub detectors: Vec<(String, Fitted)>,
+    /// The same of the challengers, whose scores are not part of the metric's.
+    pub challengers: Vec<(String, Fitted)>,
 }
 
 /// Bytes that are not the model they should be.
@@ -63,21 +65,19 @@ impl Model {
     /// # Errors
     /// [`ModelFileError::Pickle`] when they would exceed what the reader accepts.
     pub fn encode(&self) -> Result<Vec<u8>, ModelFileError> {
-        let detectors = self.detectors.iter().map(|(tag, fitted)| {
-            Plain::Dict(vec![
-                ("tag".into(), Plain::Text(tag.clone())),
-                ("detector".into(), fitted.to_plain()),
-            ])
-        });
         let text = |text: &str| Plain::Text(text.to_owned());
-        let root = Plain::Dict(vec![
+        let mut fields: Vec<(String, Plain)> = vec![
             ("format".into(), Plain::Int(FORMAT)),
             ("batch".into(), text(self.batch.as_str())),
             ("metric".into(), text(self.metric.as_str())),
             ("version".into(), text(self.version.as_str())),
-            ("detectors".into(), Plain::List(detectors.collect())),
-        ]);
-        Ok(pickle::encode(&root)?)
+            ("detectors".into(), to_plain(&self.detectors)),
+        ];
+        // Left out where there is none: then a file is that of a program that knows none.
+        if !self.challengers.is_empty() {
+            fields.push(("challengers".into(), to_plain(&self.challengers)));
+        }
+        Ok(pickle::encode(&Plain::Dict(fields))?)
     }
 
     /// Reads a model and checks that it is the one asked for.
@@ -102,12 +102,36 @@ impl Model {
                 return Err(ModelFileError::Identity { what });
             }
         }
-        let list = root.get("detectors").and_then(Plain::as_list);
-        let list = list.ok_or(ModelFileError::Field { field: "detectors" })?;
-        let detectors = list.iter().map(detector).collect::<Result<Vec<_>, _>>()?;
+        let detectors =
+            root.get("detectors").ok_or(ModelFileError::Field { field: "detectors" })?;
+        let detectors = of_plain(detectors, "detectors")?;
+        let challengers = match root.get("challengers") {
+            Some(challengers) => of_plain(challengers, "challengers")?,
+            None => Vec::new(),
+        };
         let (batch, metric, version) = (batch.clone(), metric.clone(), version.clone());
-        Ok(Self { batch, metric, version, detectors })
+        Ok(Self { batch, metric, version, detectors, challengers })
     }
+}
+
+/// Bytes some detectors take in a file; 0 for what would be too large for one.
+pub(super) fn encoded_size(detectors: &[(String, Fitted)]) -> u64 {
+    pickle::encode(&to_plain(detectors)).map_or(0, |bytes| bytes.len() as u64)
+}
+
+fn to_plain(detectors: &[(String, Fitted)]) -> Plain {
+    let one = |(tag, fitted): &(String, Fitted)| {
+        Plain::Dict(vec![
+            ("tag".into(), Plain::Text(tag.clone())),
+            ("detector".into(), fitted.to_plain()),
+        ])
+    };
+    Plain::List(detectors.iter().map(one).collect())
+}
+
+fn of_plain(list: &Plain, field: &'static str) -> Result<Vec<(String, Fitted)>, ModelFileError> {
+    let list = list.as_list().ok_or(ModelFileError::Field { field })?;
+    list.iter().map(detector).collect()
 }
 
 fn detector(node: &Plain) -> Result<(String, Fitted), ModelFileError> {

@@ -86,7 +86,7 @@ pub(super) async fn load(
 
 /// The model, or why its object is damaged; a store that cannot be reached is an error instead,
 /// because that says nothing about the model.
-async fn read(
+pub(super) async fn read(
     ctx: &JobContext,
     batch: &BatchName,
     row: &ModelRow,

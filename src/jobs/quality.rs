@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     alerting::{self, Scored},
+    detect::Fitted,
     domain::{
         BatchSpec, Budget, Calibration, Injected, InjectedKind, ModelQuality, ModelVersion,
         NoScore, RowScore, ScorePoint, Series,
@@ -63,7 +64,7 @@ fn unseen(series: &Series, batch: &BatchSpec, fit: &FitModel<'_>) -> Vec<Scored>
         let Ok(model) = fit(&first(series, from)) else { continue };
         let known = first(series, to);
         let Some(start) = known.at.get(from).copied() else { continue };
-        let (rows, values) = verify::score_newest(&model, &known, batch, to - from);
+        let (rows, values) = verify::score_newest(&model.detectors, &known, batch, to - from);
         let version = ModelVersion::at(start);
         let point = |(row, value): (RowScore, f64)| {
             let RowScore { at, score, band } = row;
@@ -87,7 +88,7 @@ fn first(series: &Series, n: usize) -> Series {
 /// counts those whose score reaches the threshold. Nothing when the history is too short, or does
 /// not vary.
 pub(super) fn inject(
-    model: &Model,
+    detectors: &[(String, Fitted)],
     series: &Series,
     batch: &BatchSpec,
     threshold: f64,
@@ -104,7 +105,7 @@ pub(super) fn inject(
                 .filter_map(|place| {
                     // Spread over the newest third, so that a season is met at other hours.
                     let end = series.len() - (place - 1) * (series.len() / 9 + 5);
-                    delay(model, &shadow(series, end, *kind, size), batch, threshold)
+                    delay(detectors, &shadow(series, end, *kind, size), batch, threshold)
                 })
                 .collect();
             delays.sort_unstable();
@@ -147,9 +148,14 @@ fn shadow(series: &Series, end: usize, kind: InjectedKind, size: f64) -> Series 
 }
 
 /// Rows from the anomaly's first to the first that reaches the threshold.
-fn delay(model: &Model, shadow: &Series, batch: &BatchSpec, threshold: f64) -> Option<u64> {
+fn delay(
+    detectors: &[(String, Fitted)],
+    shadow: &Series,
+    batch: &BatchSpec,
+    threshold: f64,
+) -> Option<u64> {
     let start = shadow.at.get(shadow.len().saturating_sub(LENGTH)).copied()?;
-    let (rows, _) = verify::score_newest(model, shadow, batch, LENGTH);
+    let (rows, _) = verify::score_newest(detectors, shadow, batch, LENGTH);
     let mut seen = rows.iter().filter(|row| start <= row.at);
     let reached = |row: &RowScore| row.score.as_ref().is_ok_and(|score| threshold <= *score);
     seen.position(reached).map(|n| n as u64)

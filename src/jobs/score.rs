@@ -8,7 +8,11 @@ use rayon::prelude::*;
 
 use crate::{
     catalog::{metrics, models, runs, runs::Claim, segments},
-    domain::{BatchSpec, MetricName, NoScore, ScorePoint, ScoreReport, Series, Skipped, Timestamp},
+    domain::{
+        BatchSpec, MetricName, NoScore, RowScore, ScorePoint, ScoreReport, Series, Skipped,
+        Timestamp,
+    },
+    io::layout,
     series::Range,
 };
 
@@ -45,7 +49,7 @@ pub(super) async fn score(
 
     let batch = Arc::new(batch.clone());
     let mut report = ScoreReport::default();
-    let mut scored: Vec<ScorePoint> = Vec::new();
+    let mut written = Written::default();
     let mut work = Vec::new();
     for series in series {
         match by_metric.remove(&series.metric) {
@@ -70,15 +74,16 @@ pub(super) async fn score(
             loaded.par_iter().map(one).collect::<Vec<_>>()
         };
         for outcome in ctx.compute.run(compute).await? {
-            scored.extend(outcome.scored);
+            written.scores.extend(outcome.scored);
+            written.challengers.extend(outcome.challengers);
             for reason in outcome.unscored {
                 *report.unscored.entry(reason.to_string()).or_default() += 1;
             }
         }
         ctx.progress.advance(n_metrics);
     }
-    report.scored = scored.len() as u64;
-    commit(ctx, claim, &batch, scored, &report).await?;
+    report.scored = written.scores.len() as u64;
+    commit(ctx, claim, &batch, written, &report).await?;
     Ok(report)
 }
 
@@ -127,8 +132,18 @@ async fn load_chunk(
     Ok(whole)
 }
 
+/// What a run writes.
+#[derive(Default)]
+struct Written {
+    scores: Vec<ScorePoint>,
+    challengers: Vec<ScorePoint>,
+}
+
+#[derive(Default)]
 struct Scored {
     scored: Vec<ScorePoint>,
+    /// Of those points, where the challengers have a score too.
+    challengers: Vec<ScorePoint>,
     unscored: Vec<NoScore>,
 }
 
@@ -141,9 +156,12 @@ fn score_metric(
     known: &[ScorePoint],
 ) -> Scored {
     let known: HashMap<Timestamp, &ScorePoint> = known.iter().map(|old| (old.at, old)).collect();
-    let (rows, values) = verify::score_newest(model, series, batch, batch.score.max_points);
-    let mut outcome = Scored { scored: Vec::new(), unscored: Vec::new() };
+    let (rows, values) =
+        verify::score_newest(&model.detectors, series, batch, batch.score.max_points);
+    let mut rivals = rivals(series, model, batch);
+    let mut outcome = Scored::default();
     for (row, value) in rows.into_iter().zip(values) {
+        let rival = rivals.next().and_then(|rival| Some((rival.score.ok()?, rival.band)));
         let is_known = known.get(&row.at).is_some_and(|old| {
             old.model == model.version && old.value.to_bits() == value.to_bits()
         });
@@ -151,39 +169,46 @@ fn score_metric(
             continue;
         }
         match row.score {
-            Ok(score) => outcome.scored.push(ScorePoint {
-                metric: series.metric.clone(),
-                at: row.at,
-                value,
-                score,
-                band: row.band,
-                model: model.version.clone(),
-            }),
+            Ok(score) => {
+                let (metric, model) = (series.metric.clone(), model.version.clone());
+                let point = ScorePoint { metric, at: row.at, value, score, band: row.band, model };
+                let other = |(score, band)| ScorePoint { score, band, ..point.clone() };
+                outcome.challengers.extend(rival.map(other));
+                outcome.scored.push(point);
+            }
             Err(reason) => outcome.unscored.push(reason),
         }
     }
     outcome
 }
 
-/// One object, then one transaction.
+/// What the challengers say of the same rows; nothing where there are none.
+fn rivals(series: &Series, model: &Model, batch: &BatchSpec) -> std::vec::IntoIter<RowScore> {
+    let n = if model.challengers.is_empty() { 0 } else { batch.score.max_points };
+    verify::score_newest(&model.challengers, series, batch, n).0.into_iter()
+}
+
+/// The objects, then one transaction.
 async fn commit(
     ctx: &JobContext,
     claim: &Claim,
     batch: &BatchSpec,
-    scored: Vec<ScorePoint>,
+    Written { scores, challengers }: Written,
     report: &ScoreReport,
 ) -> Result<(), JobError> {
-    let newest = newest_of_each(&scored);
-    let segment = match scored.is_empty() {
-        true => None,
-        false => {
-            let key = crate::io::layout::scores_key(&batch.name, claim.run, claim.epoch);
-            Some(ctx.history.write_scores(key, &batch.name, scored).await?)
-        }
-    };
+    let newest = newest_of_each(&scores);
+    let (name, mut written) = (&batch.name, Vec::new());
+    if !scores.is_empty() {
+        let key = layout::scores_key(name, claim.run, claim.epoch);
+        written.push(ctx.history.write_scores(key, name, scores).await?);
+    }
+    if !challengers.is_empty() {
+        let key = layout::challengers_key(name, claim.run, claim.epoch);
+        written.push(ctx.history.write_challengers(key, name, challengers).await?);
+    }
     let mut tx = ctx.catalog.begin().await?;
     runs::guard(&mut tx, claim, "store").await?;
-    if let Some(segment) = &segment {
+    for segment in &written {
         segments::insert(&mut tx, segment, claim.run).await?;
     }
     metrics::note_scores(&mut tx, &batch.name, &newest).await?;

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     catalog::{alerts, models, watermarks},
     domain::{
-        AbsenceSpec, AlertReport, DetectorKind, DetectorSpec, JobKind, ModelVersion, ParamValue,
-        RunReport, ScorePoint, Snooze, Span, Timestamp,
+        AbsenceSpec, AlertReport, DetectorKind, DetectorRole, DetectorSpec, JobKind, ModelVersion,
+        ParamValue, RunReport, ScorePoint, Snooze, Span, Timestamp,
     },
     io::layout,
     series::Range,
@@ -118,7 +118,8 @@ async fn another_attempt_keeps_what_the_one_before_received() {
 async fn a_detector_that_cannot_be_trained_is_left_out_of_the_model_and_said() {
     let mut fixture = fixture::open().await;
     let params = BTreeMap::from([("n_neighbors".to_owned(), ParamValue::Int(200))]);
-    let knn = DetectorSpec { kind: DetectorKind::Knn, tag: "wide".to_owned(), params };
+    let (kind, role) = (DetectorKind::Knn, DetectorRole::Champion);
+    let knn = DetectorSpec { kind, tag: "wide".to_owned(), role, params };
     fixture.batch.detectors.push(knn);
     fixture.source(&orders(100, noon()));
     fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();

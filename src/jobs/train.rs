@@ -9,18 +9,16 @@ use rayon::prelude::*;
 
 use crate::{
     catalog::{feedback, metrics, models, runs, runs::Claim, watermarks},
-    detect::{self, FitContext, Fitted},
     domain::{
-        BatchSpec, DetectorCard, Incident, LeftOut, MetricName, ModelCard, ModelQuality,
-        ModelVersion, NoScore, Recall, ScorePoint, Series, Skipped, Span, Timestamp, TrainReport,
+        BatchSpec, Incident, MetricName, ModelCard, ModelQuality, ModelVersion, NoScore, Recall,
+        ScorePoint, Series, Skipped, Span, Timestamp, TrainReport,
     },
-    features::{self, FeatureFrame},
     io::sha256_hex,
     series::{Names, Range},
 };
 
 use super::{
-    AsOf, JobContext, JobError,
+    AsOf, JobContext, JobError, fit,
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
@@ -35,8 +33,6 @@ const FITS_PER_THREAD: usize = 8;
 const POINTS_AT_ONCE: usize = 5_000_000;
 /// Models written at once; each is two fsynced objects.
 const WRITES: usize = 8;
-/// Detectors draw from this; the same data give the same model.
-const SEED: u64 = 0x5eed;
 /// Made-up anomalies cost more than a training; their figures hold for so long.
 const RECALL_EVERY: Span = Span::days(7);
 /// And are taken of so many metrics of a batch at one training.
@@ -237,7 +233,7 @@ fn fit_metric(
     if have < need {
         return Err(NoScore::TooFewPoints { need, have });
     }
-    let (model, left_out) = fit_model(series, version, batch)?;
+    let (mut model, mut left_out) = fit::model(series, version, batch)?;
     let tested = verify::self_test(&model, series, batch);
     if tested.self_test_score <= tested.median_score {
         return Err(NoScore::SelfTest);
@@ -247,6 +243,7 @@ fn fit_metric(
         excluded_rows: *n_excluded,
         ..measured(tested, &model, (learnable, batch), known)
     };
+    left_out.extend(fit::add_challengers(&mut model, series, batch));
     let (name, metric) = (model.batch.clone(), model.metric.clone());
     let bytes = model.encode().map_err(|_| NoScore::OutOfRange)?;
     let card = ModelCard {
@@ -255,7 +252,8 @@ fn fit_metric(
         version: model.version.clone(),
         sha256: sha256_hex(&bytes),
         size: bytes.len() as u64,
-        detectors: model.detectors.iter().map(describe).collect(),
+        detectors: model.detectors.iter().map(fit::describe).collect(),
+        challengers: model.challengers.iter().map(fit::describe).collect(),
         left_out,
         trained_from: *first,
         trained_to: *last,
@@ -268,20 +266,6 @@ fn fit_metric(
     Ok((model, bytes, card))
 }
 
-/// The model of one series, and which detectors are not in it.
-fn fit_model(
-    series: &Series,
-    version: ModelVersion,
-    batch: &BatchSpec,
-) -> Result<(Model, Vec<LeftOut>), NoScore> {
-    let frame = features::build(series, &batch.features);
-    let held = batch.score.max_points;
-    let fitting = FitContext { held, ..FitContext::new(batch.timezone, SEED) };
-    let Detectors { fitted, left_out } = fit_detectors(batch, &frame, &fitting)?;
-    let (name, metric) = (batch.name.clone(), series.metric.clone());
-    Ok((Model { batch: name, metric, version, detectors: fitted }, left_out))
-}
-
 /// Takes a threshold for a budget, and measures recall where that was not done lately.
 fn measured(
     tested: ModelQuality,
@@ -291,13 +275,13 @@ fn measured(
 ) -> ModelQuality {
     let series = &learnable.series;
     let spec = batch.alert_for(&series.metric);
-    let fit = |part: &Series| fit_model(part, model.version.clone(), batch).map(|fit| fit.0);
+    let fit = |part: &Series| fit::model(part, model.version.clone(), batch).map(|fit| fit.0);
     let stored = known.scores.get(&series.metric).map_or(&[][..], Vec::as_slice);
     let calibrate = |budget| quality::calibrate(series, batch, budget, stored, &fit);
     let found = ModelQuality { calibration: spec.budget.map(calibrate), ..tested };
     let measure = || {
         let threshold = spec.threshold_by(Some(&found));
-        let kinds = quality::inject(model, series, batch, threshold);
+        let kinds = quality::inject(&model.detectors, series, batch, threshold);
         Recall { measured_at: known.as_of.now, kinds }
     };
     let recall = match learnable.is_recall_due {
@@ -305,40 +289,6 @@ fn measured(
         false => known.qualities.get(&series.metric).and_then(|quality| quality.recall.clone()),
     };
     ModelQuality { recall, ..found }
-}
-
-/// The detectors of one metric, with their tags.
-struct Detectors {
-    fitted: Vec<(String, Fitted)>,
-    left_out: Vec<LeftOut>,
-}
-
-/// Fits those that can be trained on the frame; an error when none can.
-fn fit_detectors(
-    batch: &BatchSpec,
-    frame: &FeatureFrame,
-    fitting: &FitContext<'_>,
-) -> Result<Detectors, NoScore> {
-    let (mut fitted, mut left_out) = (Vec::new(), Vec::new());
-    for spec in &batch.detectors {
-        match detect::fit(spec, frame, fitting) {
-            Ok(detector) => fitted.push((spec.tag.clone(), detector)),
-            Err(reason) => left_out.push(LeftOut { tag: spec.tag.clone(), reason }),
-        }
-    }
-    match left_out.first() {
-        Some(first) if fitted.is_empty() => Err(first.reason.clone()),
-        _ => Ok(Detectors { fitted, left_out }),
-    }
-}
-
-fn describe((tag, fitted): &(String, Fitted)) -> DetectorCard {
-    DetectorCard {
-        tag: tag.clone(),
-        kind: fitted.kind().to_string(),
-        params: fitted.params(),
-        threshold: fitted.threshold(),
-    }
 }
 
 async fn store_chunk(ctx: &JobContext, fitted: Vec<Fit>) -> Result<Vec<Stored>, JobError> {

@@ -2,7 +2,7 @@
 //! score higher than they do.
 
 use crate::{
-    detect,
+    detect::{self, Fitted},
     domain::{BatchSpec, ModelQuality, RowScore, Series, Span},
     features,
 };
@@ -18,7 +18,7 @@ const JUDGED: usize = 32;
 pub(super) fn self_test(model: &Model, series: &Series, batch: &BatchSpec) -> ModelQuality {
     let mut probe = series.newest(CONTEXT + JUDGED);
     add_spike(&mut probe);
-    let (rows, _) = score_newest(model, &probe, batch, JUDGED + 1);
+    let (rows, _) = score_newest(&model.detectors, &probe, batch, JUDGED + 1);
     let Some((spike, normal)) = rows.split_last() else {
         return ModelQuality::default();
     };
@@ -33,10 +33,10 @@ pub(super) fn self_test(model: &Model, series: &Series, batch: &BatchSpec) -> Mo
     }
 }
 
-/// Scores the newest `n` rows of a series with every detector of a model, combined; beside each
+/// Scores the newest `n` rows of a series with every one of some detectors, combined; beside each
 /// score the value that was scored, after resampling.
 pub(super) fn score_newest(
-    model: &Model,
+    detectors: &[(String, Fitted)],
     series: &Series,
     batch: &BatchSpec,
     n: usize,
@@ -44,7 +44,7 @@ pub(super) fn score_newest(
     let frame = features::build(series, &batch.features);
     let rows = frame.at.len().saturating_sub(n)..frame.at.len();
     let parts: Vec<Vec<RowScore>> =
-        model.detectors.iter().map(|(_, fitted)| fitted.score(&frame, rows.clone())).collect();
+        detectors.iter().map(|(_, fitted)| fitted.score(&frame, rows.clone())).collect();
     (detect::combine(batch.score.combine, &parts), frame.raw_value[rows].to_vec())
 }
 

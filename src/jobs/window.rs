@@ -30,6 +30,16 @@ pub(super) async fn scores_between(
     Ok(ctx.history.read_scores(&live, &range).await?)
 }
 
+/// Scores of a batch's challengers by metric, in time order.
+pub(super) async fn challenger_scores_between(
+    ctx: &JobContext,
+    batch: &BatchName,
+    range: Range,
+) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, JobError> {
+    let live = live(ctx, batch, SegmentKind::Challengers, &range).await?;
+    Ok(ctx.history.read_challengers(&live, &range).await?)
+}
+
 async fn live(
     ctx: &JobContext,
     batch: &BatchName,

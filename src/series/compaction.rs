@@ -16,7 +16,7 @@ const MAX_SMALL: usize = 8;
 /// left out, it would come to lie under a row it used to cover, or over one that covered it.
 ///
 /// # Shape
-/// All live segments of one batch, both kinds, in any order.
+/// All live segments of one batch, of every kind, in any order.
 pub fn plan_compaction(live: &[Segment]) -> Option<Vec<Segment>> {
     SegmentKind::ALL.iter().find_map(|kind| {
         let mut of_kind: Vec<&Segment> = live.iter().filter(|part| part.kind == *kind).collect();

@@ -11,7 +11,9 @@ use super::{
     SeriesError,
     changed::Comparison,
     merge::{Row, Rows, arrive},
-    segment::{POINTS, Range, SCORES, Schema, damaged, encode_series, learn, newest, settled},
+    segment::{
+        CHALLENGERS, POINTS, Range, SCORES, Schema, damaged, encode_series, learn, newest, settled,
+    },
 };
 use crate::{
     compute::Compute,
@@ -117,14 +119,20 @@ impl History {
         batch: &BatchName,
         scores: Vec<ScorePoint>,
     ) -> Result<Segment, SeriesError> {
-        let gather = move || {
-            let mut rows = Rows::new();
-            for stretch in scores.chunk_by(|one, other| one.metric == other.metric) {
-                arrive(&mut rows, stretch[0].metric.clone(), stretch.to_vec());
-            }
-            rows
-        };
-        self.write(&SCORES, key, batch, gather).await
+        self.write(&SCORES, key, batch, move || by_metric(scores)).await
+    }
+
+    /// Writes scores of challengers as one segment; as [`Self::write_series`].
+    ///
+    /// # Errors
+    /// As [`Self::write_series`].
+    pub async fn write_challengers(
+        &self,
+        key: Key,
+        batch: &BatchName,
+        scores: Vec<ScorePoint>,
+    ) -> Result<Segment, SeriesError> {
+        self.write(&CHALLENGERS, key, batch, move || by_metric(scores)).await
     }
 
     /// Reads points. Of several rows for one metric and instant the one in the segment with the
@@ -164,6 +172,18 @@ impl History {
         self.read(&SCORES, segments, Some(query)).await
     }
 
+    /// Reads scores of challengers; as [`Self::read_scores`].
+    ///
+    /// # Errors
+    /// As [`Self::read_points`].
+    pub async fn read_challengers(
+        &self,
+        segments: &[Segment],
+        query: &Range,
+    ) -> Result<BTreeMap<MetricName, Vec<ScorePoint>>, SeriesError> {
+        self.read(&CHALLENGERS, segments, Some(query)).await
+    }
+
     /// Merges the rows of segments of points from an instant on into one segment, which carries the
     /// id of the newest of them: it must be listed under that id, in their place
     /// ([`super::plan_compaction`]). `None` when they have no such rows.
@@ -190,6 +210,19 @@ impl History {
         from: Timestamp,
     ) -> Result<Option<Segment>, SeriesError> {
         self.compact(&SCORES, key, parts, from).await
+    }
+
+    /// Merges segments of challengers' scores into one; as [`Self::compact_points`].
+    ///
+    /// # Errors
+    /// As reading and writing.
+    pub async fn compact_challengers(
+        &self,
+        key: Key,
+        parts: &[Segment],
+        from: Timestamp,
+    ) -> Result<Option<Segment>, SeriesError> {
+        self.compact(&CHALLENGERS, key, parts, from).await
     }
 
     async fn compact<T: Row + Send + 'static>(
@@ -295,4 +328,12 @@ impl History {
         let bytes = self.store.get_sized(&key, segment.size).await.map_err(failed)?;
         Ok((segment, key, bytes))
     }
+}
+
+fn by_metric(scores: Vec<ScorePoint>) -> Rows<ScorePoint> {
+    let mut rows = Rows::new();
+    for stretch in scores.chunk_by(|one, other| one.metric == other.metric) {
+        arrive(&mut rows, stretch[0].metric.clone(), stretch.to_vec());
+    }
+    rows
 }

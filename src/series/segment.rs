@@ -63,8 +63,14 @@ pub(super) static POINTS: Schema<(Timestamp, f64)> =
     Schema { kind: SegmentKind::Points, frame: columns::points_frame, add: columns::add_points };
 
 /// Segments of scores.
-pub(super) static SCORES: Schema<ScorePoint> =
-    Schema { kind: SegmentKind::Scores, frame: columns::scores_frame, add: columns::add_scores };
+pub(super) static SCORES: Schema<ScorePoint> = scores_as(SegmentKind::Scores);
+
+/// Segments of challengers' scores.
+pub(super) static CHALLENGERS: Schema<ScorePoint> = scores_as(SegmentKind::Challengers);
+
+const fn scores_as(kind: SegmentKind) -> Schema<ScorePoint> {
+    Schema { kind, frame: columns::scores_frame, add: columns::add_scores }
+}
 
 impl Range {
     /// Whether a segment may hold rows of the range.

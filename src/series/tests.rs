@@ -216,6 +216,8 @@ async fn scores_come_back_whole_and_newer_ones_win() {
     assert_eq!(bench.history.read_scores(&[merged], &range).await.unwrap(), expected);
     let wrong_kind = bench.history.read_points(&bench.live, &range).await;
     assert!(matches!(wrong_kind, Err(SeriesError::Kind { .. })), "{wrong_kind:?}");
+    let wrong_kind = bench.history.read_challengers(&bench.live, &range).await;
+    assert!(matches!(wrong_kind, Err(SeriesError::Kind { .. })), "{wrong_kind:?}");
 }
 
 #[tokio::test]

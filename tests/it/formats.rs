@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anomstack::{
     detect::{DecodeError, FitContext, Fitted, fit},
     domain::{
-        Aggregate, DetectorKind, DetectorSpec, FeatureSpec, MetricName, ParamValue, Plain, Series,
-        Timestamp,
+        Aggregate, DetectorKind, DetectorRole, DetectorSpec, FeatureSpec, MetricName, ParamValue,
+        Plain, Series, Timestamp,
     },
     features::{self, FeatureFrame},
     io::pickle,
@@ -47,7 +47,7 @@ fn fitted(kind: DetectorKind) -> Fitted {
     // A whole forest is a large file that says no more.
     let few = BTreeMap::from([("n_estimators".to_owned(), ParamValue::Int(6))]);
     let params = if kind == DetectorKind::IForest { few } else { BTreeMap::new() };
-    let spec = DetectorSpec { kind, tag: kind.to_string(), params };
+    let spec = DetectorSpec { kind, tag: kind.to_string(), role: DetectorRole::Champion, params };
     let context = FitContext::new(chrono_tz::Tz::Europe__Dublin, 7);
     fit(&spec, &frame(&values()[..N_TRAINED], LAGS), &context).unwrap()
 }

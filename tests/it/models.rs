@@ -172,3 +172,39 @@ fn python_opens_a_model_with_pickle_load() {
     ran.succeeded();
     assert_eq!(ran.stdout, "orders\n");
 }
+
+const CHALLENGED: &str = r#"
+[source]
+kind = "file"
+path = "data/shop.csv"
+
+[[detectors]]
+kind = "auto"
+[[detectors]]
+kind = "zscore"
+role = "challenger"
+"#;
+
+#[test]
+fn a_challenger_is_compared_with_the_champion_and_without_one_that_is_said() {
+    let project = Project::shop();
+    let compare = ["models", "compare", "shop", "--last", "10000d"];
+    let said = project.run(&compare);
+    assert!(said.stderr.contains("has no challenger; add a detector"), "{}", said.stderr);
+    assert_eq!(said.code, Some(1));
+
+    project.batch("shop", CHALLENGED);
+    project.pass();
+    let found = project.list(&compare);
+    assert_eq!(found.len(), 4);
+    let one = project.list(&["models", "compare", "shop", "orders", "--last", "10000d"]);
+    assert_eq!(one.len(), 1);
+    assert_eq!((&one[0]["metric"], &one[0]["points"]), (&json!("orders"), &json!(25)));
+    assert_eq!(one[0]["champion_alerts"], 1);
+    assert_eq!(one[0]["model"]["challenger"]["detectors"], json!(["zscore"]));
+    let card = project.json(&["models", "show", "shop", "orders"]);
+    assert_eq!(card["detectors"][0]["tag"], "auto");
+    assert_eq!(card["challengers"][0]["tag"], "zscore");
+    let table = project.run(&compare).stdout;
+    assert!(table.contains("CHALLENGER") && table.contains("zscore"), "{table}");
+}

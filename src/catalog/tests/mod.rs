@@ -154,12 +154,21 @@ async fn a_catalog_of_the_first_version_keeps_its_runs_and_gets_all_that_came_la
     let first = sqlx::SqlitePool::connect_with(options).await.unwrap();
     open::migrate(&first, &path, 1).await.unwrap();
     let new = new_run("shop", JobKind::Ingest, 0);
-    runs::materialise(&mut first.acquire().await.unwrap(), &new, at(0)).await.unwrap();
+    let mut conn = first.acquire().await.unwrap();
+    runs::materialise(&mut conn, &new, at(0)).await.unwrap();
+    segments::insert(&mut conn, &segment("old"), RunId(1)).await.unwrap();
+    drop(conn);
     first.close().await;
     let catalog = Catalog::open(&path).await.unwrap();
     let mut tx = catalog.begin().await.unwrap();
     assert!(pauses::pause(&mut tx, &batch("shop"), at(1)).await.unwrap());
     assert_eq!(runs::list(&mut tx, &RunFilter::default()).await.unwrap().len(), 1);
+    let later = Segment { kind: SegmentKind::Challengers, ..segment("new") };
+    assert_eq!(segments::insert(&mut tx, &later, RunId(1)).await.unwrap(), 2);
+    for (kind, id) in [(SegmentKind::Points, 1), (SegmentKind::Challengers, 2)] {
+        let live = segments::live(&mut tx, &batch("shop"), kind, at(0), at(9)).await.unwrap();
+        assert_eq!(live.iter().map(|segment| segment.id).collect::<Vec<_>>(), [id]);
+    }
     assert!(folder.path().join("catalog.db.before-1").exists());
 }
 

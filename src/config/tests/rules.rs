@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    Aggregate, ChannelKind, DetectorKind, Direction, JobKind, MetricName, ParamValue, Snooze,
-    SourceKind, Span, Trigger,
+    Aggregate, ChannelKind, DetectorKind, DetectorRole, Direction, JobKind, MetricName, ParamValue,
+    Snooze, SourceKind, Span, Trigger,
 };
 
 const FULL_BATCH: &str = r#"
@@ -43,6 +43,7 @@ params = { contamination = 0.01 }
 [[detectors]]
 kind = "knn"
 tag = "near"
+role = "challenger"
 [alert]
 threshold = 1
 snooze = 12
@@ -76,6 +77,8 @@ fn a_full_batch_is_read_as_written() {
     assert_eq!(spec.train.exclude_periods[0].from.to_string(), "2026-01-03T00:00:00Z");
     let detectors: Vec<_> = spec.detectors.iter().map(|d| (d.kind, d.tag.as_str())).collect();
     assert_eq!(detectors, [(DetectorKind::Pca, "pca"), (DetectorKind::Knn, "near")]);
+    let roles: Vec<_> = spec.detectors.iter().map(|one| one.role).collect();
+    assert_eq!(roles, [DetectorRole::Champion, DetectorRole::Challenger]);
     let orders = spec.alert_for(&MetricName::parse("orders.total").unwrap());
     assert_eq!((spec.alert.threshold, orders.threshold), (1.0, 0.5));
     assert_eq!((orders.snooze, orders.direction), (Snooze::Points(12), Direction::Up));
@@ -183,6 +186,26 @@ fn features_and_training_are_checked() {
     check_batch(
         "[[train.exclude_periods]]\nfrom = \"2026-01-05\"\nto = \"2026-01-03\"",
         &["a.toml:3:6: `to` does not come after `from`"],
+    );
+}
+
+#[test]
+fn challengers_need_a_champion_and_a_tag_of_their_own() {
+    check_batch(
+        "[[detectors]]\nkind = \"pca\"\n[[detectors]]\nkind = \"pca\"\nrole = \"challenger\"",
+        &["a.toml:4:8: two detectors have the tag `pca` (give each a `tag` of its own)"],
+    );
+    check_batch(
+        "[[detectors]]\nkind = \"pca\"\nrole = \"challenger\"",
+        &[
+            "a.toml:2:8: every detector is a challenger (leave `role` out at one of them: its scores are those that alert)",
+        ],
+    );
+    check_batch(
+        "[[detectors]]\nkind = \"pca\"\nrole = \"chalenger\"",
+        &[
+            "a.toml:3:8: `chalenger` is not one of champion, challenger (did you mean `challenger`?)",
+        ],
     );
 }
 

@@ -255,6 +255,7 @@ fn card(metric: &MetricName) -> ModelCard {
         sha256: "ab".repeat(32),
         size: 2_048,
         detectors: vec![detector],
+        challengers: Vec::new(),
         left_out: Vec::new(),
         trained_from: hour(0),
         trained_to: hour(9),

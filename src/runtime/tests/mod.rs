@@ -16,10 +16,10 @@ use crate::{
         runs::{self, RunFilter, RunRow},
     },
     domain::{
-        Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorSpec,
-        Direction, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, MinChange, Missed,
-        ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec,
-        Trigger,
+        Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorRole,
+        DetectorSpec, Direction, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, MinChange,
+        Missed, ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp,
+        TrainSpec, Trigger,
     },
 };
 
@@ -111,6 +111,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
         detectors: vec![DetectorSpec {
             kind: DetectorKind::Auto,
             tag: "auto".into(),
+            role: DetectorRole::Champion,
             params: BTreeMap::new(),
         }],
         score: ScoreSpec {
