@@ -139,7 +139,10 @@ enum Alerts {
 enum Models {
     #[command(flatten)]
     Shown(show::Models),
-    /// What a batch's challengers said beside its champions, metric by metric
+    /// What a batch's challengers said beside its champions, metric by metric.
+    ///
+    /// A challenger is a detector with `role = "challenger"`: it is trained and scores in shadow, and never alerts.
+    /// Of two figures the first is the champions'. Alerts are those each would have raised by the batch's settings.
     Compare(compare::Compare),
 }
 
