@@ -23,6 +23,7 @@ fn noon() -> Timestamp {
 /// `orders` ends in a spike.
 async fn run(challengers: &[DetectorKind]) -> Fixture {
     let mut fixture = fixture::open().await;
+    fixture.batch.alert.recent = 25;
     for kind in challengers {
         fixture.batch.detectors.push(DetectorSpec {
             kind: *kind,
