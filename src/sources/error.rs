@@ -9,7 +9,7 @@ use crate::{compute::ComputeError, domain::Span, net::Forbidden};
 pub(super) use super::words::{line_of_text, printable, scrub};
 
 /// A read that failed as a whole. Rows that are bad by themselves are not errors: they are counted
-/// by [`intake`](mod@super::intake).
+/// by `intake`.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The query's template cannot be rendered.
