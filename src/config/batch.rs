@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 use super::{
-    alert,
+    alert, calendar,
     check::Check,
     document::Table,
     later::did_you_mean,
@@ -68,6 +68,7 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
     let schedule = top.table("schedule", schedule::read);
     let history = top.table("history", history);
     let features = top.table("features", features);
+    let holidays = top.table("calendar", |section| calendar::read(section, timezone));
     let train = top.table("train", train);
     let detectors = detectors(top);
     let score = top.table("score", score);
@@ -86,6 +87,7 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
         schedule,
         history,
         features,
+        holidays,
         train,
         detectors,
         score,

@@ -4,7 +4,8 @@
 /// Keys by their table's path (`""` is the top of a batch file) that this version does not know
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
-    ("", &["calendar", "catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
+    ("", &["catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
+    ("calendar", &["maintenance"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
     ("alert", &["resolve_after", "group"]),
     ("metrics.alert", &["resolve_after", "group"]),

@@ -5,6 +5,7 @@
 
 mod alert;
 mod batch;
+mod calendar;
 mod check;
 mod command_source;
 mod document;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -34,6 +35,8 @@ pub struct BatchSpec {
     pub history: HistorySpec,
     /// What detectors see.
     pub features: FeatureSpec,
+    /// Local days that are like Sundays; in order, none twice.
+    pub holidays: Vec<NaiveDate>,
     /// What models learn from.
     pub train: TrainSpec,
     /// The models; at least one champion, tags unique.

@@ -61,7 +61,8 @@ fn detectors(
     frame: &FeatureFrame,
 ) -> (Vec<(String, Fitted)>, Vec<LeftOut>) {
     let held = batch.score.max_points;
-    let fitting = FitContext { held, ..FitContext::new(batch.timezone, SEED) };
+    let holidays = &batch.holidays;
+    let fitting = FitContext { held, holidays, ..FitContext::new(batch.timezone, SEED) };
     let (mut fitted, mut left_out) = (Vec::new(), Vec::new());
     for spec in batch.detectors_as(role) {
         match detect::fit(spec, frame, &fitting) {

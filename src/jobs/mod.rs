@@ -2,6 +2,8 @@
 //! it needs in storage and leaves what it made there. Jobs never call jobs.
 
 mod alert;
+#[cfg(test)]
+mod calendar_tests;
 mod compact;
 mod compare;
 #[cfg(test)]

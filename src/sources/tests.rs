@@ -54,6 +54,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
             smooth: 0,
             lags: 0,
         },
+        holidays: Vec::new(),
         train,
         detectors: Vec::new(),
         score: ScoreSpec {

@@ -1,5 +1,6 @@
 //! What a project's files mean, and what is said of those that mean nothing.
 
+mod calendar;
 mod overrides;
 mod reports;
 mod rules;

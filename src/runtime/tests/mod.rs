@@ -101,6 +101,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
             smooth: 0,
             lags: 0,
         },
+        holidays: Vec::new(),
         train: TrainSpec {
             window: span,
             min_points: 1,

@@ -1,0 +1,93 @@
+//! `[calendar]` of a batch: the days that are like Sundays, from countries' public holidays and
+//! from `.ics` files.
+
+mod countries;
+mod ics;
+
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
+
+use super::{
+    place::{Located, Place, SourceFile},
+    section::{Section, Text},
+};
+
+/// The years whose holidays are known: metrics are not older, and nothing is foretold beyond.
+const YEARS: RangeInclusive<i32> = 1990..=2060;
+/// A calendar of a thousand events is a tenth of this.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Reads `[calendar]`: local days of the batch's zone, in order.
+pub(super) fn read(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
+    let mut days = BTreeSet::new();
+    let mut digest = None;
+    for name in calendar.texts_or("holidays", &[]) {
+        if name.value.text.to_ascii_lowercase().ends_with(".ics") {
+            let Some((text, file)) = file(calendar, &name) else { continue };
+            days.extend(ics_days(calendar, &text, &file, zone));
+            digest.get_or_insert_with(Sha256::new).update(text.as_bytes());
+        } else {
+            match countries::holidays(&name.value.text) {
+                Some(found) => days.extend(found),
+                None => refuse_country(calendar, &name),
+            }
+        }
+    }
+    // What the files hold is part of the configuration's hash, as a query's file is.
+    if let Some(digest) = digest {
+        let hex = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        calendar.show("files_sha256", hex);
+    }
+    days.into_iter().collect()
+}
+
+fn refuse_country(calendar: &mut Section<'_>, name: &Located<Text>) {
+    let shown = if name.value.is_expanded { "this" } else { &format!("`{}`", name.value.text) };
+    let help = match countries::near(&name.value.text).as_slice() {
+        [] => "write an ISO 3166 code, as in \"IE\", or the path of an .ics file".to_owned(),
+        [one] => format!("did you mean `{one}`?"),
+        several => format!("the nearest codes are {}; or name an .ics file", several.join(", ")),
+    };
+    let message = format!("{shown} is not the code of a country whose holidays are known");
+    calendar.check.problem_with_help(&name.place, message, help);
+}
+
+/// The file's text, and what to call it.
+fn file(calendar: &mut Section<'_>, name: &Located<Text>) -> Option<(String, Arc<SourceFile>)> {
+    let path = calendar.check.dir.join(&name.value.text);
+    let refusal = if path.is_file() {
+        match calendar.check.read_text(&path) {
+            Ok(text) if text.len() <= MOST_BYTES => {
+                let shown = path.strip_prefix(&calendar.check.dir).unwrap_or(&path);
+                let name = shown.display().to_string();
+                return Some((text.clone(), Arc::new(SourceFile { name, text })));
+            }
+            Ok(_) => "this file is larger than 1 MiB".to_owned(),
+            Err(error) => format!("this file cannot be read: {error}"),
+        }
+    } else {
+        calendar.check.snapshot.missed(&path);
+        "there is no such file".to_owned()
+    };
+    let help = "the path of an .ics file counts from the project folder";
+    calendar.check.problem_with_help(&name.place, refusal, help);
+    None
+}
+
+/// The days of a file's events; what is wrong with it is reported at its lines.
+fn ics_days(
+    calendar: &mut Section<'_>,
+    text: &str,
+    file: &Arc<SourceFile>,
+    zone: Tz,
+) -> BTreeSet<NaiveDate> {
+    let found = ics::days(text, zone);
+    for ics::Fault { line, message } in found.faults {
+        let place = Place { file: Arc::clone(file), span: line };
+        calendar.check.problem(&place, message);
+    }
+    found.days
+}
