@@ -138,6 +138,12 @@ impl SourceKind {
             Self::Adbc(_) => "adbc",
         }
     }
+
+    /// Whether what it remembers already leaves out what a later read may take in. The memory of
+    /// the other kinds is of the whole read.
+    pub const fn remembers_what_is_due(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
 }
 
 /// Where the history lives.

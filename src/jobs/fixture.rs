@@ -12,7 +12,7 @@ use crate::{
     },
     compute::Compute,
     config::{self, Environment},
-    domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
+    domain::{BatchSpec, FileSpec, JobKind, Location, RunReport, SourceKind, Span, Timestamp},
     io::{Store, parquet::Compression},
     series::History,
     telemetry::Metrics,
@@ -29,9 +29,20 @@ pub(super) struct Fixture {
 impl Fixture {
     /// What the source gives from now on: metric, time and value of each row.
     pub(super) fn source(&self, rows: &[(&str, Timestamp, f64)]) {
+        self.file("a.csv", rows);
+    }
+
+    /// Makes all files of the project folder the source.
+    pub(super) fn read_all_files(&mut self) {
+        let all = Location::Local(self.dir.path().join("*.csv"));
+        self.batch.source.kind = SourceKind::File(FileSpec::at(vec![all]));
+    }
+
+    /// What one file holds from now on: metric, time and value of each row.
+    pub(super) fn file(&self, name: &str, rows: &[(&str, Timestamp, f64)]) {
         let lines = rows.iter().map(|(metric, at, value)| format!("{metric},{at},{value}\n"));
         let text = format!("metric,timestamp,value\n{}", lines.collect::<String>());
-        std::fs::write(self.dir.path().join("a.csv"), text).unwrap();
+        std::fs::write(self.dir.path().join(name), text).unwrap();
     }
 
     /// Runs a job as the program does, as a new attempt where the slot was run before.

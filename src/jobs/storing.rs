@@ -98,8 +98,9 @@ impl<'a> Storing<'a> {
         self.flush().await?;
         let report = self.report().await?;
         // What a later read may take in must be given to it again.
-        let is_final = !report.rejected.contains_key(&RejectReason::Incomplete)
-            && !report.rejected.contains_key(&RejectReason::Future);
+        let is_final = self.batch.source.kind.remembers_what_is_due()
+            || !report.rejected.contains_key(&RejectReason::Incomplete)
+                && !report.rejected.contains_key(&RejectReason::Future);
         let memory = memory.news().filter(|_| is_final);
         if self.segments.is_empty() && memory.is_none() && self.arrivals.is_empty() {
             return Ok(report);

@@ -1,5 +1,7 @@
 //! Ingests whose rows come in several frames and are stored in several segments.
 
+use std::collections::BTreeMap;
+
 use polars::prelude::{Column, DataFrame};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     catalog::{source_memory, watermarks},
-    domain::{IngestReport, JobKind, Remembered, Span, Timestamp},
+    domain::{IngestReport, JobKind, Remembered, Secret, SourceKind, Span, Timestamp},
     series::Range,
 };
 
@@ -151,7 +153,14 @@ async fn what_a_source_remembers_is_kept_with_its_rows_and_for_its_settings_only
 
 #[tokio::test]
 async fn rows_that_a_later_read_may_take_in_are_not_remembered_as_read() {
-    let fixture = fixture::open().await;
+    let mut fixture = fixture::open().await;
+    // Unlike files, it is one whole: what it remembers is of all of its rows.
+    fixture.batch.source.kind = SourceKind::Sql {
+        url: Secret::new("sqlite://shop.db".into()),
+        query: "SELECT 1".into(),
+        query_origin: "shop.sql".into(),
+        params: BTreeMap::new(),
+    };
     let ahead = -60 * 24 * 2;
     let frames = [frame(&[("a", 1, 1.0), ("a", ahead, 2.0)])];
     store(&fixture, &frames, memory(&[("a.csv", "1")])).await.unwrap();

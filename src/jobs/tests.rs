@@ -80,6 +80,28 @@ async fn a_row_stamped_ahead_does_not_make_ingest_pass_over_the_others() {
 }
 
 #[tokio::test]
+async fn only_the_file_with_rows_that_are_not_due_is_read_again() {
+    let mut fixture = fixture::open().await;
+    fixture.read_all_files();
+    fixture.batch.features.resample = Some(Span::hours(1));
+    fixture.batch.source.drop_incomplete = true;
+    for day in 1..=3 {
+        let old = noon() - Span::days(day);
+        fixture.file(&format!("{day}.csv"), &orders(10, old));
+    }
+    let half_past = noon() + minutes(30);
+    fixture.file("0.csv", &[("orders", noon() - minutes(1), 1.0), ("orders", half_past, 2.0)]);
+    let ingest = async |as_of| match fixture.run(JobKind::Ingest, as_of).await.unwrap() {
+        RunReport::Ingest(report) => (report.rows_read, report.rows_stored),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ingest(AsOf::live(half_past)).await, (32, 31));
+    assert_eq!(ingest(AsOf::live(half_past + minutes(1))).await, (2, 0));
+    assert_eq!(ingest(AsOf::live(half_past + minutes(31))).await, (2, 1), "it is full now");
+    assert_eq!(ingest(AsOf::live(half_past + minutes(32))).await, (0, 0));
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_still_filling_is_neither_learnt_from_nor_scored() {
     let mut fixture = fixture::open().await;
     let hour = Span::hours(1);

@@ -148,13 +148,15 @@ impl Pass<'_> {
 
     /// Sends a file's frames; microseconds of the newest observation in them.
     async fn send(&self, mut frames: Frames, out: &mut Outlet) -> Result<Option<i64>, SourceError> {
-        let timezone = self.fetch.ctx.batch.timezone;
+        let batch = self.fetch.ctx.batch;
+        let timezone = batch.timezone;
         let mut newest = None;
         loop {
+            let columns = batch.source.naming.columns.clone();
             let work = move || {
                 let frame = frames.next();
                 let at = match &frame {
-                    Some(Ok(frame)) => intake::newest(frame, timezone),
+                    Some(Ok(frame)) => intake::newest(frame, &columns, timezone),
                     Some(Err(_)) | None => None,
                 };
                 (frames, frame, at)

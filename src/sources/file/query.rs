@@ -60,8 +60,8 @@ impl Pass<'_> {
             }
         }
         let frame = self.run(query, opened, out.rows_left()).await?;
-        let timezone = self.fetch.ctx.batch.timezone;
-        let newest = intake::newest(&frame, timezone);
+        let batch = self.fetch.ctx.batch;
+        let newest = intake::newest(&frame, &batch.source.naming.columns, batch.timezone);
         out.send(frame).await?;
         let is_open = newest.is_some_and(|newest| self.due.micros() <= newest);
         Ok(if is_open { Remembered::default() } else { remembered })

@@ -316,6 +316,12 @@ async fn a_file_with_observations_that_are_not_due_yet_is_read_until_they_are() 
     assert_eq!(frame.height(), 1);
     let (frame, _) = read_on(&batch, &due, "2026-01-02T02:00:00Z").await.unwrap();
     assert_eq!(frame.height(), 0);
+
+    write(dir.path(), "a.csv", "when,value\n2026-01-02T00:30:00Z,1\n");
+    batch.source.naming.columns = [("ts".to_owned(), "when".to_owned())].into();
+    let (_, early) = read_on(&batch, &Remembered::default(), "2026-01-02T00:59:59Z").await.unwrap();
+    let (frame, _) = read_on(&batch, &early, "2026-01-02T01:00:00Z").await.unwrap();
+    assert_eq!(frame.height(), 1, "by the source's own name of the column");
 }
 
 #[tokio::test]

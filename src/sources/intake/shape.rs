@@ -108,9 +108,14 @@ pub(in crate::sources) fn time_and_name(header: &[&str]) -> (Option<usize>, Opti
     (place(header, TIME), place(header, NAME))
 }
 
-/// The newest instant of a frame, in microseconds.
-pub(in crate::sources) fn newest(frame: &DataFrame, timezone: Tz) -> Option<i64> {
-    times::newest_of(find(frame, TIME)?, timezone)
+/// The newest instant of a frame, in microseconds, when its columns get our names.
+pub(in crate::sources) fn newest(
+    frame: &DataFrame,
+    columns: &BTreeMap<String, String>,
+    timezone: Tz,
+) -> Option<i64> {
+    let frame = renamed(frame, columns).ok()?;
+    times::newest_of(find(&frame, TIME)?, timezone)
 }
 
 fn place(header: &[&str], known: &[&str]) -> Option<usize> {
