@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Secret, StorageAccess};
 
-use super::{place::Located, section::Section, system::is_web_address};
+use super::{section::Section, system::is_web_address};
 
 /// The profiles of `[storage]`, by name.
 pub(super) fn profiles(storage: &mut Section<'_>) -> BTreeMap<String, StorageAccess> {
@@ -37,14 +37,20 @@ pub(super) fn access(section: &mut Section<'_>) -> StorageAccess {
     let (access_key, secret_key) = (secret("access_key"), secret("secret_key"));
     let (token, sas_token) = (secret("token"), secret("sas_token"));
     let service_account = secret("service_account");
-    let text = |found: Option<Located<super::section::Text>>| found.map(|found| found.value.text);
+    let is_lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_region = |text: &str| {
+        (1..=40).contains(&text.len()) && text.chars().all(|c| is_lower(c) || c == '-')
+    };
+    let is_account = |text: &str| (3..=24).contains(&text.len()) && text.chars().all(is_lower);
+    let region = "up to 40 lower-case letters, digits and `-`, as in `eu-west-1`";
+    let account = "3 to 24 lower-case letters and digits";
     StorageAccess {
         endpoint: endpoint.map(|(endpoint, _)| endpoint),
-        region: text(section.text("region")),
+        region: host_part(section, "region", region, is_region),
         access_key,
         secret_key,
         token,
-        account: text(section.text("account")),
+        account: host_part(section, "account", account, is_account),
         sas_token,
         service_account,
         path_style: section.has("path_style").then(|| section.flag("path_style", true)),
@@ -52,4 +58,19 @@ pub(super) fn access(section: &mut Section<'_>) -> StorageAccess {
         allow_private: section.flag("allow_private", false),
         anonymous: section.flag("anonymous", false),
     }
+}
+
+/// A text that becomes part of the name of the host that is asked.
+fn host_part(
+    section: &mut Section<'_>,
+    key: &'static str,
+    what: &str,
+    is_part: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let found = section.text(key)?;
+    if !is_part(&found.value.text) {
+        section.check.problem(&found.place, format!("`{key}` is not {what}"));
+        return None;
+    }
+    Some(found.value.text)
 }

@@ -63,6 +63,12 @@ pub enum BadLocation {
         /// Of which service.
         service: StorageService,
     },
+    /// A bucket's name that none has, and that could change which host is asked.
+    #[error("the bucket's name is not {}", name_rule(*service))]
+    Name {
+        /// Of which service.
+        service: StorageService,
+    },
     /// A key that no store would give back: empty parts, `.` or `..`.
     #[error("the path in the bucket has empty parts, `.` or `..`")]
     Key,
@@ -108,14 +114,38 @@ fn local(rest: &str) -> Result<Location, BadLocation> {
 
 fn in_bucket(service: StorageService, rest: &str) -> Result<Location, BadLocation> {
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    if bucket.is_empty() || !bucket.chars().all(is_name) || key.is_empty() {
+    if bucket.is_empty() || key.is_empty() {
         return Err(BadLocation::Bucket { service });
+    }
+    if !is_bucket_name(service, bucket) {
+        return Err(BadLocation::Name { service });
     }
     if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(BadLocation::Key);
     }
     Ok(Location::Bucket { service, bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+/// Whether a bucket may be called so: as its service's documents say, without the length.
+fn is_bucket_name(service: StorageService, name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let marks = match service {
+        StorageService::S3 | StorageService::Gcs => "-_.",
+        StorageService::Azure => "-",
+    };
+    // `$web` and its like are the service's own.
+    let own = if service == StorageService::Azure { name.strip_prefix('$') } else { None };
+    let name = own.unwrap_or(name);
+    name.starts_with(is_plain) && name.chars().all(|c| is_plain(c) || marks.contains(c))
+}
+
+const fn name_rule(service: StorageService) -> &'static str {
+    match service {
+        StorageService::S3 | StorageService::Gcs => {
+            "lower-case letters, digits, `-`, `_` and `.`, with a letter or digit first"
+        }
+        StorageService::Azure => "lower-case letters, digits and `-`, with a letter or digit first",
+    }
 }
 
 impl fmt::Display for Location {
@@ -210,6 +240,14 @@ mod tests {
         check("s3://bucket", &format!("error: {no_key}"));
         check("s3://bucket/a/../b", "error: the path in the bucket has empty parts, `.` or `..`");
         check("s3://bucket/a//b", "error: the path in the bucket has empty parts, `.` or `..`");
+        let not_a_name = |service| format!("error: {}", BadLocation::Name { service });
+        for text in ["s3://a:80/b", "s3://.a/b", "s3://a@b/c", "s3://Big/a", "s3://a?b/c"] {
+            check(text, &not_a_name(StorageService::S3));
+        }
+        check("gs://.a/b", &not_a_name(StorageService::Gcs));
+        check("az://a.b/c", &not_a_name(StorageService::Azure));
+        check("az://$web/a_b", "az://$web/a_b");
+        check("s3://a_b.c-d/e", "s3://a_b.c-d/e");
         check("http://", "error: this address cannot be read");
         check("file://elsewhere/a", "error: this address cannot be read");
         check(

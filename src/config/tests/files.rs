@@ -79,11 +79,13 @@ fn what_a_file_source_cannot_mean_is_said() {
         ],
     );
     check_batch(
-        "[source]\nkind = \"file\"\npath = \"\"\n[source.storage]\nendpoint = \"http://h\"\nregoin = \"x\"\n",
+        "[source]\nkind = \"file\"\npath = \"\"\n[source.storage]\nendpoint = \"http://h\"\nregion = \"x.evil/#\"\naccount = \"evil.host\"\nregoin = \"x\"\n",
         &[
             "a.toml:3:1: `path` is empty (write a path, glob or address, as in \"data/*.csv\" or \"s3://bucket/*.parquet\", or a list of them; a path counts from the project folder)",
             "a.toml:5:12: `endpoint` is spoken to without TLS (write https://, or `allow_http = true` beside it)",
-            "a.toml:6:1: unknown key `regoin` in [source.storage] (did you mean `region`?)",
+            "a.toml:6:10: `region` is not up to 40 lower-case letters, digits and `-`, as in `eu-west-1`",
+            "a.toml:7:11: `account` is not 3 to 24 lower-case letters and digits",
+            "a.toml:8:1: unknown key `regoin` in [source.storage] (did you mean `region`?)",
         ],
     );
 }
