@@ -52,12 +52,14 @@ pub enum SourceError {
         message: String,
     },
     /// The server asks to be left alone for a while.
-    #[error("ask the server: it answered {status} and asks to wait{}", for_long(*after))]
+    #[error("ask the server: it answered {status}{}{}", for_long(*after), and_said(said))]
     Throttled {
         /// Its answer: 429 or 503.
         status: u16,
         /// For how long, where it says so.
         after: Option<Span>,
+        /// The first words of its answer, without secrets.
+        said: String,
     },
     /// A certificate or key cannot be used.
     #[error("use the certificate `{}`: {message}", path.display())]
@@ -342,7 +344,7 @@ fn at_position(at: Option<Position>) -> String {
 }
 
 fn for_long(after: Option<Span>) -> String {
-    after.map(|after| format!(" for {after}")).unwrap_or_default()
+    after.map(|after| format!(" and asks to wait for {after}")).unwrap_or_default()
 }
 
 fn and_said(stderr: &str) -> String {

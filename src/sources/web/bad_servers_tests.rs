@@ -84,10 +84,10 @@ async fn who_asks_to_wait_a_little_is_waited_for_and_who_asks_for_long_is_not() 
     assert_eq!(asked.get(), 3);
     let error = read(|_| answered("503 X", "retry-after: 11\r\n"), |_| ()).await.unwrap_err();
     // The test's source has 20 s for all.
-    let SourceError::Throttled { status: 503, after } = error else { panic!("{error}") };
+    let SourceError::Throttled { status: 503, after, .. } = error else { panic!("{error}") };
     assert_eq!(after, Some(Span::secs(11)));
     let never = read(|_| answered("429 X", ""), |_| ()).await.unwrap_err();
-    assert!(matches!(never, SourceError::Throttled { status: 429, after: None }), "{never}");
+    assert!(matches!(never, SourceError::Throttled { status: 429, after: None, .. }), "{never}");
 }
 
 #[tokio::test]

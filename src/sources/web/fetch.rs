@@ -112,13 +112,13 @@ impl<'a> Server<'a> {
     /// come back too, but for those that ask to wait longer.
     pub(super) async fn ask(&mut self, call: Call) -> Result<Answer, SourceError> {
         loop {
-            let (status, after) = match self.ask_once(call.clone()).await {
-                Err(SourceError::Throttled { status, after }) => (status, after),
+            let (status, after, said) = match self.ask_once(call.clone()).await {
+                Err(SourceError::Throttled { status, after, said }) => (status, after, said),
                 answer => return answer,
             };
             let wait = after.map(|after| after.max(SHORTEST_WAIT));
             let Some(wait) = wait.filter(|wait| *wait <= self.patience) else {
-                return Err(SourceError::Throttled { status, after });
+                return Err(SourceError::Throttled { status, after, said });
             };
             self.patience = Span::from_micros(self.patience.micros() - wait.micros());
             time::sleep(wait.to_std()).await;
@@ -200,7 +200,8 @@ impl<'a> Server<'a> {
         };
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             let after = retry_after(header(RETRY_AFTER), self.ctx.now);
-            return Err(SourceError::Throttled { status: status.as_u16(), after });
+            let said = self.first_words(&start(response).await);
+            return Err(SourceError::Throttled { status: status.as_u16(), after, said });
         }
         let encoding = header(CONTENT_ENCODING).trim().to_ascii_lowercase();
         if !matches!(encoding.as_str(), "" | "identity" | "gzip" | "x-gzip" | "zstd") {
@@ -244,10 +245,25 @@ impl<'a> Server<'a> {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let start = String::from_utf8_lossy(&answer.body[..answer.body.len().min(400)]);
-        let said = printable(&scrub(start.trim(), self.endpoint.secrets()));
+        let said = self.first_words(&answer.body);
         Err(SourceError::Status { status: answer.status.as_u16(), said })
     }
+
+    /// The first words of an answer, as they may be shown.
+    fn first_words(&self, body: &[u8]) -> String {
+        let start = String::from_utf8_lossy(&body[..body.len().min(400)]);
+        printable(&scrub(start.trim(), self.endpoint.secrets()))
+    }
+}
+
+/// The start of an answer that is not used otherwise: what came of it, however it ends.
+async fn start(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while (body.len() as u64) < MAX_REFUSAL_BYTES {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        body.extend_from_slice(&chunk);
+    }
+    unpack::inflate(body, 2 * MAX_REFUSAL_BYTES, "the answer").unwrap_or_default()
 }
 
 /// A content type in lower case, and its `charset`.

@@ -188,8 +188,12 @@ async fn refusals_say_what_kind_they_are_and_quote_no_secret() {
     assert_eq!((error.to_string().as_str(), error.is_permanent()), (expected, true));
     let wait = b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n".to_vec();
     let error = read(|_| wait.clone(), |_| ()).await.unwrap_err();
-    let SourceError::Throttled { status: 429, after } = error else { panic!("{error}") };
+    let SourceError::Throttled { status: 429, after, .. } = error else { panic!("{error}") };
     assert_eq!((after, error.is_permanent()), (Some(Span::secs(7)), false));
+    let busy = b"HTTP/1.1 503 X\r\ncontent-length: 25\r\n\r\ntoo much for t0ken-4711 !".to_vec();
+    let error = read(|_| busy.clone(), |_| ()).await.unwrap_err();
+    let expected = "ask the server: it answered 503 and said: too much for [secret] !";
+    assert_eq!((error.to_string().as_str(), error.is_permanent()), (expected, false));
     let broken = b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n".to_vec();
     let error = read(|_| broken.clone(), |_| ()).await.unwrap_err();
     assert_eq!(
