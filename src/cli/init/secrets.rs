@@ -24,7 +24,7 @@ pub(super) fn hide(address: &str, batch: &str) -> Address {
     let Ok(url) = Url::parse(address) else { return Address { text, secrets } };
     if let Some(password) = url.password().filter(|password| !password.is_empty()) {
         // What the parser gives is encoded; what was written may not have been.
-        let end = text.rfind('@').unwrap_or(text.len());
+        let end = end_of_password(&text);
         let host = text[end..].to_owned();
         let user = url.username();
         let name = variable(batch, "PASSWORD");
@@ -49,6 +49,14 @@ pub(super) fn hide(address: &str, batch: &str) -> Address {
     Address { text: format!("{base}?{}", params.join("&")), secrets }
 }
 
+/// Where the `@` stands that ends who signs in: a path or a parameter may hold others.
+fn end_of_password(address: &str) -> usize {
+    let begin = address.find("://").map_or(0, |scheme| scheme + 3);
+    let rest = &address[begin..];
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    begin + authority.rfind('@').unwrap_or(authority.len())
+}
+
 /// The name of a batch's variable.
 pub(super) fn variable(batch: &str, what: &str) -> String {
     let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
@@ -61,7 +69,7 @@ fn is_secret(key: &str) -> bool {
     !key.starts_with("ssl") && SECRET_PARAMS.iter().any(|word| key.contains(word))
 }
 
-/// Adds variables to a project's `.env`, which only its owner can read when it is new. One that is
+/// Adds variables to a project's `.env`, which only its owner can read then. One that is
 /// there with another value is an error, not changed.
 pub(super) fn store(dir: &Path, secrets: &[(String, String)], force: bool) -> anyhow::Result<bool> {
     let path = dir.join(".env");
@@ -98,12 +106,14 @@ pub(super) fn store(dir: &Path, secrets: &[(String, String)], force: bool) -> an
     Ok(true)
 }
 
+/// Replaces the file as a whole, or not at all. Only its owner can read it.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    let dir = path.parent().unwrap_or(Path::new("."));
+    // Made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// A value as `.env` files quote it.
@@ -146,6 +156,11 @@ mod tests {
             "https://h/x.csv?api_key=${MY_SHOP_API_KEY}&n=1",
             &[("MY_SHOP_API_KEY", "s3")],
         );
+        check(
+            "https://u:pw@h/a@b.csv?to=x@y",
+            "https://u:${MY_SHOP_PASSWORD}@h/a@b.csv?to=x@y",
+            &[("MY_SHOP_PASSWORD", "pw")],
+        );
         check("sqlite://data/a.db", "sqlite://data/a.db", &[]);
         check("postgres://u@h/db?sslkey=/k.pem", "postgres://u@h/db?sslkey=/k.pem", &[]);
     }
@@ -156,7 +171,16 @@ mod tests {
         let path = dir.path().join(".env");
         fs::write(&path, "OTHER=1\nOLD=2\n").unwrap();
         let secret = [("A".to_owned(), "it's $5".to_owned())];
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
         assert!(store(dir.path(), &secret, false).unwrap());
+        #[cfg(unix)]
+        {
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600, "only the owner reads it now");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no other file is left");
         assert!(!store(dir.path(), &secret, false).unwrap());
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "OTHER=1\nOLD=2\nA=\"it's \\$5\"\n");
