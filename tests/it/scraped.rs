@@ -4,9 +4,12 @@
 use std::{
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use crate::support::{Csv, Daemon, Project};
+
+const LONGEST_START: Duration = Duration::from_secs(60);
 
 /// Ended with the test.
 struct Prometheus(Child);
@@ -26,10 +29,16 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let mut started = Self(child);
+        let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Some(status) = started.0.try_wait().unwrap() {
+                panic!("Prometheus ended before it answered: {status}");
+            }
+            assert!(begin.elapsed() < LONGEST_START, "Prometheus does not answer");
             std::thread::yield_now();
         }
-        Self(child)
+        started
     }
 }
 
