@@ -16,17 +16,15 @@ mod chunks;
 mod columns;
 mod command;
 mod csv;
-
 mod error;
 mod file;
 mod fingerprint;
 pub mod host;
-
 mod intake;
 mod lines;
-mod pushed;
 mod notes;
 mod position;
+mod pushed;
 mod rows;
 mod series_names;
 mod sql;
