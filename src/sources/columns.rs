@@ -64,6 +64,8 @@ pub(super) struct Columns {
     n_rows: usize,
     /// Bytes of the texts.
     n_bytes: usize,
+    /// Cells of nothing in columns that a row did not name.
+    n_missing: usize,
     /// Rows that are gone already.
     n_drained: usize,
     max_rows: usize,
@@ -71,12 +73,26 @@ pub(super) struct Columns {
 
 /// Bytes of texts that are worth a frame, however few rows they are in.
 const CHUNK_BYTES: usize = 8 << 20;
+/// Cells that are worth a frame, however few rows they are in.
+pub(super) const CHUNK_CELLS: usize = 4 << 20;
+/// Columns a frame may have; rows that each bring new ones would fill the memory.
+pub(super) const MAX_COLUMNS: usize = 20_000;
+/// Cells of nothing that may fill up rows: no byte of the source stands for them.
+pub(super) const MAX_MISSING: usize = 32 << 20;
+/// Bytes that a cell of nothing takes at least.
+const BYTES_OF_NOTHING: usize = 8;
+
+/// More cells of nothing than a source may have.
+pub(super) fn too_many_missing() -> SourceError {
+    let max_bytes = (MAX_MISSING * BYTES_OF_NOTHING) as u64;
+    SourceError::TooManyBytes { place: "the cells that rows leave out".to_owned(), max_bytes }
+}
 
 impl Columns {
     /// No rows yet. A name that came before gets a number, so that no column hides another.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>, max_rows: usize) -> Self {
-        let mut columns =
-            Self { columns: Vec::new(), n_rows: 0, n_bytes: 0, n_drained: 0, max_rows };
+        let (columns, n_rows, n_bytes, n_missing, n_drained) = (Vec::new(), 0, 0, 0, 0);
+        let mut columns = Self { columns, n_rows, n_bytes, n_missing, n_drained, max_rows };
         for name in names {
             columns.add(name);
         }
@@ -87,6 +103,7 @@ impl Columns {
         let unique = unique(name, |name| self.columns.iter().any(|known| known.name == name));
         let unique = PlSmallStr::from_string(unique);
         let n_before = self.n_rows.saturating_sub(1);
+        self.n_missing += n_before;
         let cells = Cells::Nulls(n_before);
         self.columns.push(Building { name: unique, cells, n_cells: n_before });
         self.columns.len() - 1
@@ -94,21 +111,29 @@ impl Columns {
 
     /// The column of this name, made now (empty so far) if there is none. Looked for first at
     /// `likely`, as rows mostly name their columns in one order.
-    pub(super) fn place(&mut self, name: &str, likely: usize) -> usize {
+    ///
+    /// # Errors
+    /// [`SourceError::TooManyBytes`] when rows left out too many cells.
+    pub(super) fn place(&mut self, name: &str, likely: usize) -> Result<usize, SourceError> {
         if self.columns.get(likely).is_some_and(|known| known.name.as_str() == name) {
-            return likely;
+            return Ok(likely);
         }
         let known = self.columns.iter().position(|known| known.name.as_str() == name);
-        known.unwrap_or_else(|| self.add(name))
+        let place = known.unwrap_or_else(|| self.add(name));
+        if MAX_MISSING < self.n_missing { Err(too_many_missing()) } else { Ok(place) }
     }
 
     /// Opens the next row.
     ///
     /// # Errors
-    /// [`SourceError::TooManyRows`] when the limit is reached.
-    pub(super) const fn open_row(&mut self) -> Result<(), SourceError> {
+    /// [`SourceError::TooManyRows`] when the limit is reached; [`SourceError::TooManyBytes`] when
+    /// rows left out too many cells.
+    pub(super) fn open_row(&mut self) -> Result<(), SourceError> {
         if self.max_rows <= self.n_drained + self.n_rows {
             return Err(SourceError::TooManyRows { max_rows: self.max_rows });
+        }
+        if MAX_MISSING < self.n_missing {
+            return Err(too_many_missing());
         }
         self.n_rows += 1;
         Ok(())
@@ -129,14 +154,23 @@ impl Columns {
 
     /// Closes the open row: columns it did not name get nothing.
     pub(super) fn close_row(&mut self) {
-        for place in 0..self.columns.len() {
-            self.put(place, Cell::Null);
+        for column in self.columns.iter_mut().filter(|column| column.n_cells < self.n_rows) {
+            column.cells.push(Cell::Null);
+            column.n_cells += 1;
+            self.n_missing += 1;
         }
+    }
+
+    /// Bytes of the texts.
+    pub(super) const fn n_bytes(&self) -> usize {
+        self.n_bytes
     }
 
     /// Whether the closed rows are worth a frame.
     pub(super) const fn is_full(&self) -> bool {
-        CHUNK_ROWS <= self.n_rows || CHUNK_BYTES <= self.n_bytes
+        CHUNK_ROWS <= self.n_rows
+            || CHUNK_BYTES <= self.n_bytes
+            || CHUNK_CELLS <= self.n_rows * self.columns.len()
     }
 
     /// The frame of all closed rows, which are gone then. The columns stay, and keep their types.
@@ -154,7 +188,8 @@ impl Columns {
             })
             .collect();
         let n_rows = std::mem::take(&mut self.n_rows);
-        (self.n_bytes, self.n_drained) = (0, self.n_drained + n_rows);
+        self.n_drained += n_rows;
+        (self.n_bytes, self.n_missing) = (0, 0);
         DataFrame::new(n_rows, columns)
             .map_err(|e| SourceError::Decode { place: place.to_owned(), message: e.to_string() })
     }
@@ -282,6 +317,22 @@ mod tests {
             columns.close_row();
         }
         assert!(matches!(columns.open_row(), Err(SourceError::TooManyRows { max_rows: 2 })));
+    }
+
+    #[test]
+    fn frames_of_many_columns_are_full_after_few_rows() {
+        let names: Vec<String> = (0..1_000).map(|i| i.to_string()).collect();
+        let mut columns = Columns::new([], 10_000);
+        columns.open_row().unwrap();
+        for (i, name) in names.iter().enumerate() {
+            columns.place(name, i).unwrap();
+        }
+        columns.close_row();
+        while !columns.is_full() {
+            columns.open_row().unwrap();
+            columns.close_row();
+        }
+        assert_eq!(columns.n_rows, CHUNK_CELLS.div_ceil(1_000));
     }
 
     #[test]

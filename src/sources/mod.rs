@@ -39,6 +39,8 @@ mod conformance;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
+mod rows_limits_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, path::Path};

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     SourceError,
-    columns::{Cell, Columns},
+    columns::{Cell, Columns, MAX_COLUMNS, MAX_MISSING, too_many_missing},
     csv::Csv,
     error::printable,
     stack::stack,
@@ -20,8 +20,6 @@ use super::{
 
 /// Bytes of a text's start that an error may quote.
 const N_SHOWN: usize = 400;
-/// More keys than any frame has; rows that each bring new ones would fill the memory.
-const MAX_COLUMNS: usize = 20_000;
 
 /// Reads all rows of a text. `place` names it in errors.
 pub(super) fn parse(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
@@ -78,21 +76,29 @@ pub(super) fn text_at_hand(bytes: &[u8], is_end: bool) -> Result<&str, usize> {
 
 pub(super) fn csv(bytes: &[u8], place: &str, max_rows: usize) -> Result<DataFrame, SourceError> {
     let mut csv = Csv::new(bytes, place, None);
-    let mut frames = csv_frames(&mut csv, max_rows)?;
+    let mut frames = csv_frames(&mut csv, bytes.len(), max_rows)?;
     if frames.windows(2).any(|pair| pair[0].dtypes() != pair[1].dtypes()) {
         // A later cell was no number or no such time: then the column is text from its beginning.
-        frames = csv_frames(&mut csv.again(bytes), max_rows)?;
+        frames = csv_frames(&mut csv.again(bytes), bytes.len(), max_rows)?;
     }
     stack(frames).map_err(|e| decode(place, &e.to_string()))
 }
 
-fn csv_frames(csv: &mut Csv<&[u8]>, max_rows: usize) -> Result<Vec<DataFrame>, SourceError> {
+fn csv_frames(
+    csv: &mut Csv<&[u8]>,
+    n_bytes: usize,
+    max_rows: usize,
+) -> Result<Vec<DataFrame>, SourceError> {
     let (mut frames, mut n_rows) = (Vec::new(), 0);
     for frame in csv {
         let frame = frame?;
         n_rows += frame.height();
         if max_rows < n_rows {
             return Err(SourceError::TooManyRows { max_rows });
+        }
+        // A cell that is there ends with a separator or a line's end.
+        if n_bytes + MAX_MISSING < n_rows * frame.width() {
+            return Err(too_many_missing());
         }
         frames.push(frame);
     }
@@ -158,6 +164,9 @@ pub(super) fn json_columns(
     max_rows: usize,
 ) -> Result<DataFrame, SourceError> {
     let wrong = |error: serde_json::Error| decode(place, &error.to_string());
+    if MAX_COLUMNS < object.len() {
+        return Err(decode(place, &format!("more than {MAX_COLUMNS} different keys")));
+    }
     let mut lists: Vec<(&str, Vec<&RawValue>)> = Vec::with_capacity(object.len());
     for (name, list) in object {
         lists.push((name, serde_json::from_str(list.get()).map_err(wrong)?));
@@ -241,11 +250,17 @@ impl<'de> Visitor<'de> for Row<'_> {
         let columns = &mut self.0.columns;
         if let Err(fault) = columns.open_row() {
             self.0.fault = Some(fault);
-            return Err(A::Error::custom("too many rows"));
+            return Err(A::Error::custom("too many rows or cells"));
         }
         let mut next = 0;
         while let Some(Key(name)) = cells.next_key()? {
-            let place = columns.place(&name, next);
+            let place = match columns.place(&name, next) {
+                Ok(place) => place,
+                Err(fault) => {
+                    self.0.fault = Some(fault);
+                    return Err(A::Error::custom("too many cells"));
+                }
+            };
             next = place + 1;
             if MAX_COLUMNS < next {
                 return Err(A::Error::custom(format!("more than {MAX_COLUMNS} different keys")));

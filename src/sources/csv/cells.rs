@@ -5,7 +5,7 @@ use polars::prelude::{
     PolarsResult, PrimitiveChunkedBuilder, StringChunkedBuilder, TimeUnit, TimeZone,
 };
 
-use crate::sources::intake;
+use crate::sources::{columns::CHUNK_CELLS, intake};
 
 /// What all cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Typed {
         }
         self.n_cells = 0;
         self.n_rows += 1;
+    }
+
+    /// Whether the closed rows are worth a frame. Cells that rows leave out count as others do.
+    pub(super) const fn is_full(&self) -> bool {
+        CHUNK_CELLS <= self.n_rows * self.columns.len()
     }
 
     /// The frame of all closed rows.

@@ -15,7 +15,13 @@ use self::{
     cells::{Kind, Misfit, Typed},
     record::{End, Fault, record},
 };
-use super::{SourceError, blocks::Blocks, columns::unique_names, intake, rows, unpack::unreadable};
+use super::{
+    SourceError,
+    blocks::Blocks,
+    columns::{MAX_COLUMNS, unique_names},
+    intake, rows,
+    unpack::unreadable,
+};
 
 /// Reads frames off a stream of bytes.
 pub(super) struct Csv<R> {
@@ -94,13 +100,20 @@ impl<R: Read> Csv<R> {
         let text = &text[n_blank..];
         let separator = self.separator.unwrap_or_else(|| separator(text));
         let mut names = Vec::new();
-        let read = record(text, 0, separator, self.blocks.is_end(), |_, cell: Cow<'_, str>| {
-            names.push(cell.into_owned());
-            Ok(())
-        });
+        let read =
+            record(text, 0, separator, self.blocks.is_end(), |column, cell: Cow<'_, str>| {
+                if MAX_COLUMNS <= column {
+                    return Err(Misfit { column });
+                }
+                names.push(cell.into_owned());
+                Ok(())
+            });
         let end = match read {
             Ok(End::At(end)) => end,
-            Ok(End::Misfit(_) | End::Incomplete) => {
+            Ok(End::Misfit(_)) => {
+                return Err(self.wrong(n_lines, &format!("more than {MAX_COLUMNS} columns")));
+            }
+            Ok(End::Incomplete) => {
                 return Err(self.wrong(n_lines, "a header without an end"));
             }
             Err(fault) => return Err(self.wrong(n_lines, fault.words())),
@@ -160,7 +173,8 @@ impl<R: Read> Iterator for Csv<R> {
             return None;
         }
         let frame = self.next_frame().transpose();
-        self.is_over = !matches!(frame, Some(Ok(_))) || self.blocks.is_end();
+        self.is_over = !matches!(frame, Some(Ok(_)))
+            || self.blocks.is_end() && self.blocks.at_hand().is_empty();
         frame
     }
 }
@@ -171,12 +185,12 @@ enum Stop {
 }
 
 impl Header {
-    /// Every whole record of a text and how many bytes they have.
+    /// The whole records of a text, as many as a frame is worth, and how many bytes they have.
     fn read(&self, text: &str, is_end: bool) -> Result<(Typed, usize), Stop> {
         let n_columns = self.kinds.len();
         let mut typed = Typed::new(&self.kinds, text.len());
         let mut at = 0;
-        while at < text.len() {
+        while at < text.len() && !typed.is_full() {
             if n_columns != 1
                 && let Some(n_blank) = blank(&text.as_bytes()[at..])
             {
