@@ -45,6 +45,23 @@ impl Outlet {
         self.max_rows - self.n_rows
     }
 
+    /// Bytes that may be sent altogether.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// Whether a frame of so many bytes may still be sent.
+    ///
+    /// # Errors
+    /// [`SourceError::TooManyBytes`] when it may not.
+    pub fn has_room(&self, n_bytes: usize) -> Result<(), SourceError> {
+        if self.max_bytes < self.n_bytes.saturating_add(n_bytes as u64) {
+            let place = "the source's rows".to_owned();
+            return Err(SourceError::TooManyBytes { place, max_bytes: self.max_bytes });
+        }
+        Ok(())
+    }
+
     /// Sends a frame, waiting while those before it are not taken.
     ///
     /// # Errors
@@ -81,14 +98,12 @@ impl Outlet {
 
     fn count(&mut self, frame: &DataFrame) -> Result<(), SourceError> {
         self.n_rows = self.n_rows.saturating_add(frame.height());
-        self.n_bytes = self.n_bytes.saturating_add(frame.estimated_size() as u64);
         if self.max_rows < self.n_rows {
             return Err(SourceError::TooManyRows { max_rows: self.max_rows });
         }
-        if self.max_bytes < self.n_bytes {
-            let place = "the source's rows".to_owned();
-            return Err(SourceError::TooManyBytes { place, max_bytes: self.max_bytes });
-        }
+        let n_bytes = frame.estimated_size();
+        self.has_room(n_bytes)?;
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes as u64);
         Ok(())
     }
 }

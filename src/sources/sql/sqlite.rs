@@ -7,7 +7,12 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use rusqlite::{Connection, Error, OpenFlags, types::ValueRef};
+use rusqlite::{
+    Connection, Error, ErrorCode, OpenFlags,
+    hooks::{AuthAction, AuthContext, Authorization},
+    limits::Limit,
+    types::ValueRef,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{Position, Query, no_columns, unreachable};
@@ -23,6 +28,25 @@ use crate::{
 
 /// Virtual machine steps between two looks at whether anyone still waits: well under 10 ms.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// Bytes of a cell, whatever the source's own limit is.
+const MAX_CELL_BYTES: u64 = 64 << 20;
+/// Bytes of a cell that are always read: SQLite reads the tables' definitions as cells too.
+const MIN_CELL_BYTES: u64 = 1 << 20;
+/// Pragmas that tell about the tables of the file, also when they get a value.
+const TABLE_PRAGMAS: [&str; 9] = [
+    "collation_list",
+    "database_list",
+    "foreign_key_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
+/// Pragmas that tell a state, and change it when they get a value.
+const STATE_PRAGMAS: [&str; 6] =
+    ["application_id", "encoding", "page_count", "page_size", "schema_version", "user_version"];
 
 pub(super) async fn read(
     url: &Secret,
@@ -37,6 +61,7 @@ pub(super) async fn read(
         url: url.clone(),
         text: query.text,
         origin: query.origin.to_owned(),
+        max_bytes: out.max_bytes(),
     };
     compute.wait(move || reading.run(out)).await?
 }
@@ -47,12 +72,15 @@ struct Reading {
     url: Secret,
     text: String,
     origin: String,
+    /// Limit of the source.
+    max_bytes: u64,
 }
 
 impl Reading {
     fn run(&self, mut out: Outlet) -> Result<(), SourceError> {
         let is_stopped = out.watch();
-        let connection = open(&self.file).map_err(|error| self.unreachable(&error))?;
+        let connection =
+            open(&self.file, self.max_bytes).map_err(|error| self.unreachable(&error))?;
         let refused = |error: Error| self.refused(&error);
         connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_stopped)).map_err(refused)?;
         let mut statement = connection.prepare(&self.text).map_err(refused)?;
@@ -67,6 +95,7 @@ impl Reading {
             for place in 0..n_columns {
                 let value = row.get_ref(place).map_err(refused)?;
                 with_cell(value, |cell| columns.put(place, cell));
+                out.has_room(columns.n_bytes())?;
             }
             if columns.is_full() {
                 out.send_blocking(columns.drain(&self.origin)?)?;
@@ -83,6 +112,10 @@ impl Reading {
     }
 
     fn refused(&self, error: &Error) -> SourceError {
+        if error.sqlite_error_code() == Some(ErrorCode::TooBig) {
+            let place = "one cell of the database".to_owned();
+            return SourceError::TooManyBytes { place, max_bytes: most_per_cell(self.max_bytes) };
+        }
         let (offset, message) = words(error);
         let at = offset.and_then(|offset| Position::of_byte(&self.text, offset));
         let message = scrub(&message, [&self.url]);
@@ -90,19 +123,46 @@ impl Reading {
     }
 }
 
-fn open(file: &std::path::Path) -> Result<Connection, Error> {
+fn open(file: &std::path::Path, max_bytes: u64) -> Result<Connection, Error> {
     // Without the flag for URIs a file's name is just its name.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most_per_cell(max_bytes) as i32)?;
+    connection.authorizer(Some(|context: AuthContext<'_>| may(&context.action)))?;
     Ok(connection)
+}
+
+/// Bytes of a cell that are read: more than [`MAX_CELL_BYTES`] never.
+fn most_per_cell(max_bytes: u64) -> u64 {
+    max_bytes.clamp(MIN_CELL_BYTES, MAX_CELL_BYTES)
+}
+
+/// What a query may do. Some pragmas, as `hard_heap_limit`, are about the whole process.
+fn may(action: &AuthAction<'_>) -> Authorization {
+    match action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            let is_one_of =
+                |known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(pragma_name));
+            let is_harmless =
+                is_one_of(&TABLE_PRAGMAS) || pragma_value.is_none() && is_one_of(&STATE_PRAGMAS);
+            if is_harmless { Authorization::Allow } else { Authorization::Deny }
+        }
+        _ => Authorization::Allow,
+    }
 }
 
 /// What SQLite says, and at which byte of the query.
 fn words(error: &Error) -> (Option<usize>, String) {
     match error {
+        error if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied) => {
+            let message = "it may not use ATTACH, DETACH, or a PRAGMA that does more than describe \
+                           the file's tables";
+            (None, message.into())
+        }
         Error::SqlInputError { msg, offset, .. } => (usize::try_from(*offset).ok(), msg.clone()),
         Error::SqliteFailure(_, Some(message)) => (None, message.clone()),
         Error::SqliteFailure(code, None) => (None, code.to_string()),

@@ -83,6 +83,53 @@ async fn sqlite_cannot_be_written_through_a_query() {
 }
 
 #[tokio::test]
+async fn a_sqlite_query_cannot_change_the_process_or_open_another_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = shop(dir.path()).await;
+    for sql in [
+        "PRAGMA hard_heap_limit = 1000000000000",
+        "PRAGMA Soft_Heap_Limit(1000000000000)",
+        "PRAGMA temp_store_directory = '/'",
+        "PRAGMA user_version = 7",
+        "ATTACH 'other.db' AS other",
+    ] {
+        let error = ask(&url, sql, 100).await.unwrap_err().to_string();
+        let expected = "run shop.sql: it may not use ATTACH, DETACH, or a PRAGMA that does more \
+                        than describe the file's tables";
+        assert_eq!(error, expected, "{sql}");
+    }
+    for (sql, n_rows) in [
+        ("PRAGMA table_info(t)", 3),
+        ("SELECT * FROM pragma_table_info('t')", 3),
+        ("PRAGMA user_version", 1),
+    ] {
+        assert_eq!(ask(&url, sql, 100).await.unwrap().height(), n_rows, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_cells_and_rows_stay_below_the_limit_of_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Secret::new(shop(dir.path()).await);
+    let ask = async |sql: &str| {
+        let kind = SourceKind::File(FileSpec::at(Vec::new()));
+        let spec = SourceSpec { max_bytes: 2 << 20, ..batch(kind).source };
+        let query = Query { text: sql.to_owned(), origin: "shop.sql" };
+        let (out, chunks) = channel(&spec);
+        let compute = Compute::new(1).unwrap();
+        let read = read(&url, query, spec.timeout, &compute, out);
+        tokio::try_join!(read, gather(chunks)).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(ask("SELECT hex(zeroblob(1000000))").await, Ok(()));
+    assert_eq!(
+        ask("SELECT hex(zeroblob(20000000))").await.unwrap_err(),
+        "read one cell of the database: more than 2097152 bytes"
+    );
+    let row = "SELECT hex(zeroblob(1000000)), hex(zeroblob(1000000))";
+    assert_eq!(ask(row).await.unwrap_err(), "read the source's rows: more than 2097152 bytes");
+}
+
+#[tokio::test]
 async fn no_rows_still_have_their_columns() {
     let dir = tempfile::tempdir().unwrap();
     let sql = "SELECT ts, name, value FROM t WHERE 0";
