@@ -74,8 +74,8 @@ impl Keys<'_> {
         };
         let is_push = matches!(need, Need::Push { .. });
         if is_push && self.tokens.is_empty() && self.of_batch.is_none() {
-            let message = "nobody may push to this batch: set `token` in its [source], or \
-                           [server.tokens]";
+            let message = "nobody may push to this batch: enable it and set `token` in its [source], \
+                           or [server.tokens]";
             return Err(Failure::new(StatusCode::FORBIDDEN, message));
         }
         let Some(presented) = presented(headers) else {

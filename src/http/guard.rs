@@ -133,9 +133,10 @@ fn admit(site: &Site, request: &Request, need: &Need) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The token that is good for pushing to a batch alone.
+/// The token that is good for pushing to a batch alone; none while the batch is disabled.
 fn push_token<'p>(project: &'p Project, batch: &str) -> Option<&'p Secret> {
-    let batch = project.batches.iter().find(|found| found.name.as_str() == batch)?;
+    let mut enabled = project.batches.iter().filter(|found| found.enabled);
+    let batch = enabled.find(|found| found.name.as_str() == batch)?;
     match &batch.source.kind {
         SourceKind::Push(spec) => spec.token.as_ref(),
         _ => None,

@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{ask::Named, failure::Failure, site::Site};
 use crate::{
@@ -108,6 +108,10 @@ impl<'s> Target<'s> {
     fn find(site: &'s Site, batch: &str, full: StatusCode) -> Result<Self, Failure> {
         let batch = site.batch(batch)?;
         if let SourceKind::Push(spec) = &batch.source.kind {
+            if !batch.enabled {
+                let message = format!("batch `{}` is disabled and takes no rows", batch.name);
+                return Err(Failure::new(StatusCode::CONFLICT, &message));
+            }
             let spec = spec.clone();
             return Ok(Self { site, batch, spec, full });
         }
@@ -161,25 +165,39 @@ async fn whole<'s>(
     max_bytes: usize,
     full: StatusCode,
 ) -> Result<(Bytes, Option<SemaphorePermit<'s>>), Failure> {
-    let (mut bytes, mut room): (BytesMut, Option<SemaphorePermit<'s>>) = (BytesMut::new(), None);
+    let (mut bytes, mut room) = (BytesMut::new(), None);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Failure::bad("the body broke off".to_owned()))?;
         if max_bytes < bytes.len() + chunk.len() {
             return Err(too_large(max_bytes));
         }
-        let n_units = u32::try_from(chunk.len().div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let Ok(more) = site.bodies.try_acquire_many(n_units) else {
+        if !charge(&site.bodies, &mut room, bytes.len() + chunk.len()) {
             let refusal = Refusal::Full("too many bodies are on their way".to_owned());
             return Err(failure(refusal, full));
-        };
-        match &mut room {
-            Some(room) => room.merge(more),
-            None => room = Some(more),
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok((bytes.freeze(), room))
+}
+
+/// Charges what a body of so many bytes takes, beyond what it was charged before, to the budget;
+/// says whether that is enough.
+fn charge<'s>(
+    budget: &'s Semaphore,
+    room: &mut Option<SemaphorePermit<'s>>,
+    n_bytes: usize,
+) -> bool {
+    let n_charged = room.as_ref().map_or(0, SemaphorePermit::num_permits);
+    let n_units = n_bytes.div_ceil(UNIT).saturating_sub(n_charged);
+    let Ok(more) = budget.try_acquire_many(u32::try_from(n_units).unwrap_or(u32::MAX)) else {
+        return false;
+    };
+    match room {
+        Some(room) => room.merge(more),
+        None => *room = Some(more),
+    }
+    true
 }
 
 /// The sender's own name for the body.
@@ -217,5 +235,24 @@ fn failure(refusal: Refusal, full: StatusCode) -> Failure {
     match refusal {
         Refusal::Full(_) | Refusal::Unavailable => failure.after(RETRY_AFTER),
         Refusal::Malformed(_) | Refusal::TooLarge(_) | Refusal::KeyTaken => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_charged_by_its_length_however_many_pieces_it_comes_in() {
+        let budget = Semaphore::new(3);
+        let mut room = None;
+        for n_bytes in 1..=2 * UNIT {
+            assert!(charge(&budget, &mut room, n_bytes), "{n_bytes} bytes");
+        }
+        assert_eq!(budget.available_permits(), 1);
+        assert!(charge(&budget, &mut room, 3 * UNIT));
+        assert!(!charge(&budget, &mut room, 3 * UNIT + 1));
+        drop(room);
+        assert_eq!(budget.available_permits(), 3);
     }
 }

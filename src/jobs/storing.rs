@@ -11,7 +11,7 @@ use crate::{
         watermarks,
     },
     domain::{
-        BatchSpec, IngestReport, MetricName, RejectReason, Segment, SegmentKind, Series,
+        BatchSpec, IngestReport, MetricName, Naming, RejectReason, Segment, SegmentKind, Series,
         SourceKind, Span, Timestamp,
     },
     io::{Key, StoreError, WriteMode, layout, layout::Part, parquet},
@@ -63,11 +63,13 @@ impl<'a> Storing<'a> {
         as_of: AsOf,
     ) -> Result<Self, JobError> {
         let mut rules = IntakeRules::of(batch, as_of.now);
-        rules.newest = match batch.source.kind {
-            // It was not too far ahead when it was acknowledged, and comes once.
-            SourceKind::Push(_) => Timestamp::MAX,
-            _ => rules.newest.min(as_of.until - Span::from_micros(1)),
-        };
+        match batch.source.kind {
+            // It was named, and not too far ahead, when it was acknowledged, and comes once.
+            SourceKind::Push(_) => {
+                (rules.newest, rules.naming) = (Timestamp::MAX, Naming::default());
+            }
+            _ => rules.newest = rules.newest.min(as_of.until - Span::from_micros(1)),
+        }
         Ok(Self {
             ctx,
             claim,

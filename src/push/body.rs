@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use polars::prelude::DataFrame;
 
-use super::{Letter, Refusal, malformed, remote_write};
+use super::{Letter, Refusal, malformed, remote_write, shape};
 use crate::{
     domain::{BatchName, WebFormat},
     sources::{SeriesNames, SourceError, rows_of},
@@ -99,6 +99,13 @@ pub(super) fn read(letter: Letter, limits: &Limits<'_>) -> Result<DataFrame, Ref
     let bytes = unpack(letter, limits.max_bytes)?;
     match form {
         Form::Rows(format) => {
+            let max_cells = shape::max_cells(limits.max_bytes);
+            if max_cells < shape::cells_at_most(format, &bytes) {
+                let message = "the body's rows times columns come to more than";
+                return Err(Refusal::TooLarge(format!(
+                    "{message} {max_cells} cells; send several"
+                )));
+            }
             rows_of(format, &bytes, "the body", MAX_ROWS).map_err(|e| refused(&e))
         }
         Form::RemoteWrite => {

@@ -9,6 +9,7 @@
 mod body;
 mod clerk;
 mod remote_write;
+mod shape;
 
 #[cfg(test)]
 mod tests;
@@ -171,13 +172,17 @@ impl Inbox {
         let mib = (n_bytes.saturating_mul(ROOM_PER_BYTE) >> 20) + 1;
         let mib = u32::try_from(mib).unwrap_or(ROOM_MIB).min(ROOM_MIB);
         let Ok(_room) = self.room.acquire_many(mib).await else { return Err(Refusal::Unavailable) };
-        let rules = IntakeRules::of(batch, (self.clock)());
+        let mut rules = IntakeRules::of(batch, (self.clock)());
+        if letter.form == Form::RemoteWrite {
+            // Its columns are made here, by their own names.
+            rules.naming.columns.clear();
+        }
         let (name, naming, max_body) = (batch.name.clone(), spec.name.clone(), spec.max_body);
         let opened = self.compute.run(move || {
             let limits =
                 body::Limits { max_bytes: max_body, naming: naming.as_deref(), batch: &name };
             let frame = body::read(letter, &limits)?;
-            observations(&frame, &rules).map_err(|error| malformed(&error))
+            observations(&frame, &rules)
         });
         let (series, report) = opened.await.map_err(|error| unavailable(&error))??;
         let receipt = receipt(&series, report);
@@ -194,9 +199,13 @@ impl Inbox {
 fn observations(
     frame: &DataFrame,
     rules: &IntakeRules,
-) -> Result<(Vec<Series>, IngestReport), SourceError> {
-    let mut intake = Intake::new(rules)?;
-    intake.take(frame)?;
+) -> Result<(Vec<Series>, IngestReport), Refusal> {
+    let mut intake = Intake::new(rules).map_err(|error| malformed(&error))?;
+    intake.take(frame).map_err(|error| malformed(&error))?;
+    if body::MAX_ROWS < intake.n_waiting() {
+        let message = format!("a body may hold {} observations; send several", body::MAX_ROWS);
+        return Err(Refusal::TooLarge(message));
+    }
     let series = intake.drain();
     Ok((series, intake.report()))
 }

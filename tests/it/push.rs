@@ -203,6 +203,42 @@ fn who_may_push_and_what_is_taken() {
 }
 
 #[test]
+fn names_count_once_on_the_way_to_points() {
+    let project = waiting(
+        "columns = { timestamp = \"day\", value = \"amount\" }\n\
+         rename = { a = \"b\", b = \"c\" }\nexclude = [\"test_*\"]",
+    );
+    let daemon = Daemon::start(&project);
+    let csv = b"day,metric,amount\n2026-01-01,a,1\n2026-01-02,a,2\n2026-01-01,b,3\n\
+                2026-01-01,test_x,4\n";
+    let answer = daemon.post(POINTS, &[BEARER, CSV], csv);
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(body(&answer.text)["rejected"], json!({ "excluded": 1 }));
+    drop(daemon);
+    project.run(&["run", "shop", "--job", "ingest"]).succeeded();
+    assert_eq!(stored(&project), BTreeMap::from([("b".to_owned(), 2), ("c".to_owned(), 1)]));
+}
+
+#[test]
+fn a_disabled_batch_takes_no_rows() {
+    let tokens = "[server.tokens.a]\nrole = \"operator\"\ntoken = \"operator-token-0123456789\"\n";
+    let project = project("", "", tokens);
+    project.write(
+        "metric_batches/shop.toml",
+        &format!("enabled = false\n[source]\nkind = \"push\"\ntoken = \"{TOKEN}\"\n"),
+    );
+    let daemon = Daemon::start(&project);
+    let csv = b"timestamp,metric,value\n2026-01-01,orders,1\n";
+    let operator = ("Authorization", "Bearer operator-token-0123456789");
+    let answer = daemon.post(POINTS, &[operator, CSV], csv);
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    assert!(answer.text.contains("batch `shop` is disabled"), "{}", answer.text);
+    let write = daemon.post("/api/v1/batches/shop/write", &[operator, PROTOBUF], b"\0");
+    assert_eq!(write.status, 409, "{}", write.text);
+    assert_eq!(daemon.post(POINTS, &[BEARER, CSV], csv).status, 401);
+}
+
+#[test]
 fn without_any_token_nobody_pushes() {
     let project = Project::bare();
     project.write(

@@ -297,6 +297,47 @@ async fn empty_elements_cost_no_more_than_their_bytes() {
     assert!(matches!(fixture.push(letter).await, Err(Refusal::TooLarge(_))));
 }
 
+#[tokio::test]
+async fn a_small_body_makes_no_great_table() {
+    let fixture = fixture("").await;
+    let keys: Vec<String> = (0..4_000).map(|n| format!("\"m{n}\":1")).collect();
+    let wide = |n_empty| {
+        let empty = ",{}".repeat(n_empty);
+        format!("[{{\"ts\":\"2026-01-01\",{}}}{empty}]", keys.join(","))
+    };
+    assert_eq!(fixture.push(rows(WebFormat::Json, &wide(0))).await.unwrap().accepted, 4_000);
+    let lines = wide(2_000).replace("},{", "}\n{");
+    for letter in [
+        rows(WebFormat::Json, &wide(2_000)),
+        rows(WebFormat::Ndjson, lines.trim_matches(['[', ']'])),
+        rows(WebFormat::Csv, &format!("ts{}{}", ",".repeat(4_000), "\n1".repeat(2_000))),
+    ] {
+        let shown = format!("{:?}", letter.form);
+        let refused = fixture.push(letter).await;
+        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{shown}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wide_body_has_no_more_observations_than_a_long_one() {
+    let fixture = fixture("").await;
+    let names: Vec<String> = (0..100).map(|n| format!("m{n}")).collect();
+    let line = |n: usize| format!("{}{}\n", 1_767_225_600 + n, ",1".repeat(100));
+    let most = body::MAX_ROWS / 100;
+    let lines: String = (0..=most).map(line).collect();
+    let csv = format!("ts,{}\n{lines}", names.join(","));
+    let refused = fixture.push(rows(WebFormat::Csv, &csv)).await;
+    assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn names_of_columns_do_not_concern_samples() {
+    let fixture = fixture("columns = { value = \"amount\" }\nrename = { a = \"b\" }").await;
+    let sent = request(vec![series(&[("__name__", "a")], &[(NEW_YEAR, 1.0)])]);
+    assert_eq!(fixture.push(sent).await.unwrap().accepted, 1);
+    assert_eq!(fixture.waiting().await, ["b 2026-01-01 00:00:00 UTC 1.0"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
