@@ -8,7 +8,7 @@ use url::Url;
 use super::fetch::{Call, Server};
 use crate::{
     domain::PrometheusSpec,
-    sources::{ReadContext, SourceError, rows},
+    sources::{ReadContext, SourceError, rows, unpack},
 };
 
 #[derive(Deserialize)]
@@ -33,10 +33,10 @@ pub async fn prometheus_metrics(
     ctx: &ReadContext<'_>,
 ) -> Result<BTreeMap<String, Option<String>>, SourceError> {
     let mut server = Server::new(&spec.endpoint, ctx)?.for_tenant(spec.tenant.as_deref());
-    let names: Vec<String> = ask(&mut server, &["label", "__name__", "values"]).await?;
+    let names: Vec<String> = ask(&mut server, spec, &["label", "__name__", "values"]).await?;
     // Servers that keep no descriptions still have metrics.
     let described: BTreeMap<String, Vec<Described>> =
-        ask(&mut server, &["metadata"]).await.unwrap_or_default();
+        ask(&mut server, spec, &["metadata"]).await.unwrap_or_default();
     let kind = |name: &str| {
         let known = described.get(name)?.first()?;
         Some(known.kind.clone()).filter(|kind| kind != "unknown")
@@ -46,6 +46,7 @@ pub async fn prometheus_metrics(
 
 async fn ask<T: for<'de> Deserialize<'de>>(
     server: &mut Server<'_>,
+    spec: &PrometheusSpec,
     path: &[&str],
 ) -> Result<T, SourceError> {
     let mut url: Url = server.url()?;
@@ -55,7 +56,8 @@ async fn ask<T: for<'de> Deserialize<'de>>(
     let answer = server.ask(Call::Get(url)).await?;
     let answer = server.success(answer)?;
     let place = "the answer of Prometheus";
-    let reply: Result<Reply<T>, _> = serde_json::from_slice(&answer.body);
+    let body = unpack::inflate(answer.body, spec.endpoint.max_bytes as u64, place)?;
+    let reply: Result<Reply<T>, _> = serde_json::from_slice(&body);
     match reply {
         Ok(reply) if reply.status == "success" => Ok(reply.data),
         Ok(_) => Err(rows::decode(place, "it is no success")),
