@@ -44,10 +44,7 @@ fn object(text: &str, place: &str, max_rows: usize) -> Result<DataFrame, SourceE
     if let Some(array) = found.map(|value| value.get()).find(|value| holds_rows(value)) {
         return rows::json_array(array, place, max_rows);
     }
-    if !object.is_empty() && object.values().all(|value| value.get().starts_with('[')) {
-        return rows::json_columns(&object, place, max_rows);
-    }
-    rows::json_array(&format!("[{text}]"), place, max_rows)
+    rows::json_object(&object, text, place, max_rows)
 }
 
 #[cfg(test)]

@@ -157,6 +157,20 @@ pub(super) fn json_lines_after(
     table.finish(Ok(()), place)
 }
 
+/// Reads an object that stands for rows by itself: one array a column, or one row. `text` is all of it.
+pub(super) fn json_object(
+    object: &HashMap<Cow<'_, str>, &RawValue>,
+    text: &str,
+    place: &str,
+    max_rows: usize,
+) -> Result<DataFrame, SourceError> {
+    let is_columns = !object.is_empty() && object.values().all(|v| v.get().starts_with('['));
+    match is_columns {
+        true => json_columns(object, place, max_rows),
+        false => json_array(&format!("[{text}]"), place, max_rows),
+    }
+}
+
 /// Reads one array a column; all have to be of one length.
 pub(super) fn json_columns(
     object: &HashMap<Cow<'_, str>, &RawValue>,

@@ -106,11 +106,7 @@ fn json_rows(json: &str, reading: &Reading) -> Result<DataFrame, SourceError> {
     }
     let wrong = |error: serde_json::Error| rows::decode(&reading.place, &error.to_string());
     let object: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).map_err(wrong)?;
-    let is_columns = !object.is_empty() && object.values().all(|v| v.get().starts_with('['));
-    match is_columns {
-        true => rows::json_columns(&object, &reading.place, reading.max_rows),
-        false => rows::json_array(&format!("[{json}]"), &reading.place, reading.max_rows),
-    }
+    rows::json_object(&object, json, &reading.place, reading.max_rows)
 }
 
 /// Gives columns our names. Columns without one of ours keep theirs.
