@@ -135,17 +135,8 @@ pub async fn note_skips(
     batch: &BatchName,
     skips: &[Skipped],
 ) -> Result<(), CatalogError> {
-    for skip in skips {
-        let reason = serde_json::to_string(&skip.reason).doing("write a reason")?;
-        sqlx::query("UPDATE metrics SET skip_reason = ?3 WHERE batch = ?1 AND metric = ?2")
-            .bind(batch)
-            .bind(&skip.metric)
-            .bind(reason)
-            .execute(&mut *conn)
-            .await
-            .doing("note why a metric was passed over")?;
-    }
-    Ok(())
+    const EVERY: &str = "UPDATE metrics SET skip_reason = ?3 WHERE batch = ?1 AND metric = ?2";
+    note_reasons(conn, batch, skips, EVERY, "note why a metric was passed over").await
 }
 
 /// Notes why metrics were not scored. What a training said before tells more and stays.
@@ -157,18 +148,28 @@ pub async fn note_unscored(
     batch: &BatchName,
     skips: &[Skipped],
 ) -> Result<(), CatalogError> {
+    const FIRST: &str = "UPDATE metrics SET skip_reason = ?3
+         WHERE batch = ?1 AND metric = ?2 AND skip_reason IS NULL";
+    note_reasons(conn, batch, skips, FIRST, "note why a metric was not scored").await
+}
+
+/// Runs a statement for each reason: `?1` is the batch, `?2` the metric, `?3` the reason.
+async fn note_reasons(
+    conn: &mut Connection,
+    batch: &BatchName,
+    skips: &[Skipped],
+    update: &'static str,
+    doing: &'static str,
+) -> Result<(), CatalogError> {
     for skip in skips {
         let reason = serde_json::to_string(&skip.reason).doing("write a reason")?;
-        sqlx::query(
-            "UPDATE metrics SET skip_reason = ?3
-             WHERE batch = ?1 AND metric = ?2 AND skip_reason IS NULL",
-        )
-        .bind(batch)
-        .bind(&skip.metric)
-        .bind(reason)
-        .execute(&mut *conn)
-        .await
-        .doing("note why a metric was not scored")?;
+        sqlx::query(update)
+            .bind(batch)
+            .bind(&skip.metric)
+            .bind(reason)
+            .execute(&mut *conn)
+            .await
+            .doing(doing)?;
     }
     Ok(())
 }
