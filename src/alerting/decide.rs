@@ -1,12 +1,15 @@
-//! The alert policy, in this order: smoothing → threshold → exclude → direction → minimum change
-//! → delay → recent → snooze. The first step that stops a point is the one that is counted.
+//! The alert policy: each new point goes through the gates. The first one that stops a point over
+//! the threshold is the one that is counted.
 
 use std::collections::BTreeMap;
 
-use super::{Policy, alert_id, reason, usual::Usual};
+use super::{
+    Policy, alert_id,
+    gates::{Passage, Walk},
+    reason,
+};
 use crate::domain::{
-    Alert, AlertKind, AlertSpec, Band, BatchName, MetricName, ModelVersion, Severity, Snooze,
-    Timestamp,
+    Alert, AlertKind, AlertSpec, Band, BatchName, MetricName, ModelVersion, Severity, Timestamp,
 };
 
 /// A score is never critical below this, however low the threshold.
@@ -41,39 +44,8 @@ pub struct PastAlerts {
 pub struct Decision {
     /// Oldest first.
     pub alerts: Vec<Alert>,
-    /// New points over the threshold that raised nothing, by [`Suppression`].
+    /// New points over the threshold that raised nothing, by the [`super::Gate`] that stopped them.
     pub suppressed: BTreeMap<String, u64>,
-}
-
-/// Which step kept a point over the threshold from alerting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suppression {
-    /// The metric's name matches `exclude`.
-    Excluded,
-    /// The value lies on the other side, or its side cannot be told.
-    Direction,
-    /// The value is not far enough from what was expected, or that cannot be told.
-    MinChange,
-    /// Too few consecutive hits so far.
-    Delay,
-    /// Newer points came in the same pass.
-    Recent,
-    /// An alert of the same metric was too short a while ago.
-    Snooze,
-}
-
-impl Suppression {
-    /// The text counted and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Excluded => "excluded",
-            Self::Direction => "direction",
-            Self::MinChange => "min_change",
-            Self::Delay => "delay",
-            Self::Recent => "recent",
-            Self::Snooze => "snooze",
-        }
-    }
 }
 
 /// Applies the policy to one metric.
@@ -97,85 +69,44 @@ pub fn decide(
     if !spec.enabled {
         return decision;
     }
-    let is_excluded = policy.excludes(&who.1);
-    let first_judged = scored.partition_point(|point| point.at <= from);
-    let first_recent = scored.len().saturating_sub(spec.recent);
-    let mut last_fired = past.last_fired;
-    let mut n_hits = 0;
-    let mut since = None;
-    for (i, point) in scored.iter().enumerate() {
-        let score = smoothed(scored, i, spec.smooth);
-        if score < spec.threshold {
-            n_hits = 0;
-            since = None;
-            continue;
-        }
-        let since = *since.get_or_insert(point.at);
-        let usual = Usual::at(scored, i);
-        let missed = if is_excluded {
-            Some(Suppression::Excluded)
-        } else {
-            missed(spec, point.value, &usual)
+    let mut points = Walk::new(&who.1, policy, scored, past.last_fired);
+    while let Some(passage) = points.next() {
+        let since = match passage.since {
+            Some(since) if from < passage.point.at => since,
+            _ => continue,
         };
-        n_hits = if missed.is_none() { n_hits + 1 } else { 0 };
-        if i < first_judged {
+        if let Some(gate) = passage.stopped_by(spec) {
+            *decision.suppressed.entry(gate.as_str().to_owned()).or_default() += 1;
             continue;
         }
-        let stopped = match missed {
-            Some(reason) => Some(reason),
-            None if n_hits < spec.delay => Some(Suppression::Delay),
-            None if i < first_recent => Some(Suppression::Recent),
-            None if is_snoozed(scored, i, last_fired, spec.snooze) => Some(Suppression::Snooze),
-            None => None,
-        };
-        if let Some(reason) = stopped {
-            *decision.suppressed.entry(reason.as_str().to_owned()).or_default() += 1;
-            continue;
-        }
-        last_fired = Some(point.at);
-        decision.alerts.push(alert(who, spec, point, Hit { score, since, usual }));
+        points.fire(passage.point.at);
+        decision.alerts.push(alert(who, spec, &passage, since));
     }
     decision
 }
 
-/// Which step says that a point over the threshold is no hit at all.
-fn missed(spec: &AlertSpec, value: f64, usual: &Usual) -> Option<Suppression> {
-    if !usual.is_on_side(value, spec.direction) {
-        return Some(Suppression::Direction);
-    }
-    if !usual.is_far_enough(value, spec.min_change) {
-        return Some(Suppression::MinChange);
-    }
-    None
-}
-
-/// What the policy found out about a point that fires.
-struct Hit {
-    score: f64,
+fn alert(
+    who: &(BatchName, MetricName),
+    spec: &AlertSpec,
+    passage: &Passage<'_>,
     since: Timestamp,
-    usual: Usual,
-}
-
-fn alert(who: &(BatchName, MetricName), spec: &AlertSpec, point: &Scored, hit: Hit) -> Alert {
+) -> Alert {
+    let Passage { point, score, .. } = *passage;
+    let mean = reason::Mean::of(score, spec.smooth);
     Alert {
         id: alert_id(who, AlertKind::Anomaly, point.at),
         batch: who.0.clone(),
         metric: who.1.clone(),
         kind: AlertKind::Anomaly,
-        severity: severity(hit.score, spec.threshold),
+        severity: severity(score, spec.threshold),
         at: point.at,
-        since: hit.since,
+        since,
         value: Some(point.value),
         band: point.band,
-        score: Some(hit.score),
+        score: Some(score),
         threshold: Some(spec.threshold),
         model: Some(point.model.clone()),
-        reason: reason::anomaly(
-            &who.1,
-            point,
-            &hit.usual,
-            reason::Mean::of(hit.score, spec.smooth),
-        ),
+        reason: reason::anomaly(&who.1, point, &passage.usual, mean),
     }
 }
 
@@ -187,20 +118,6 @@ pub(super) fn smoothed(scored: &[Scored], i: usize, n_scores: usize) -> f64 {
     sum / window.len() as f64
 }
 
-/// Whether a point falls into the silence after an alert.
-fn is_snoozed(scored: &[Scored], i: usize, last_fired: Option<Timestamp>, snooze: Snooze) -> bool {
-    let at = scored[i].at;
-    match (last_fired, snooze) {
-        (None, _) => false,
-        (Some(fired), _) if at <= fired => true,
-        (Some(fired), Snooze::Time(silence)) => at - fired < silence,
-        (Some(fired), Snooze::Points(n_points)) => {
-            let n_between = i - scored.partition_point(|point| point.at <= fired);
-            n_between < n_points
-        }
-    }
-}
-
 fn severity(score: f64, threshold: f64) -> Severity {
     let critical = threshold + CRITICAL_SHARE * (1.0 - threshold);
     if critical.max(CRITICAL_SCORE) <= score { Severity::Critical } else { Severity::Warning }
@@ -210,7 +127,7 @@ fn severity(score: f64, threshold: f64) -> Severity {
 pub(super) mod tests {
     use super::super::policy::tests::open;
     use super::*;
-    use crate::domain::{Direction, MinChange, Span};
+    use crate::domain::{Direction, MinChange, Snooze, Span};
 
     pub(crate) fn hour(n: usize) -> Timestamp {
         Timestamp::from_secs(1_767_225_600 + 3_600 * n as i64).unwrap()

@@ -7,6 +7,7 @@ mod compare;
 #[cfg(test)]
 mod budget_tests;
 mod decide;
+mod gates;
 mod identity;
 #[cfg(test)]
 mod laws;
@@ -17,6 +18,7 @@ mod usual;
 pub use absence::absences;
 pub use budget::calibrate;
 pub use compare::{Comparison, Pair, compare};
-pub use decide::{Decision, PastAlerts, Scored, Suppression, decide};
+pub use decide::{Decision, PastAlerts, Scored, decide};
+pub use gates::Gate;
 pub use identity::alert_id;
 pub use policy::{Policy, PolicyError, context_rows};
