@@ -9,7 +9,9 @@ use super::{
     Connection,
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{Alert, AlertId, AlertKind, Band, BatchName, MetricName, RunId, Timestamp};
+use crate::domain::{
+    Alert, AlertId, AlertKind, Band, BatchName, Episode, MetricName, RunId, Timestamp,
+};
 
 /// A stored alert.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +23,11 @@ pub struct AlertRow {
     pub raised_at: Timestamp,
     /// By which run.
     pub run: RunId,
+    /// What became of it since.
+    #[serde(flatten)]
+    pub episode: Episode,
+    /// Who looks after it, and since when.
+    pub acked: Option<(Timestamp, String)>,
 }
 
 impl FromRow<'_, SqliteRow> for AlertRow {
@@ -45,7 +52,17 @@ impl FromRow<'_, SqliteRow> for AlertRow {
             model: row.try_get("model")?,
             reason: row.try_get("reason")?,
         };
-        Ok(Self { alert, raised_at: row.try_get("raised_at")?, run: row.try_get("run")? })
+        let episode = Episode {
+            until: row.try_get("until")?,
+            peak_score: row.try_get("peak_score")?,
+            state: row.try_get("state")?,
+            resolved_at: row.try_get("resolved_at")?,
+            resolution: row.try_get("resolution")?,
+        };
+        let acked_at: Option<Timestamp> = row.try_get("acked_at")?;
+        let acked = acked_at.zip(row.try_get("acked_by")?);
+        let (raised_at, run) = (row.try_get("raised_at")?, row.try_get("run")?);
+        Ok(Self { alert, raised_at, run, episode, acked })
     }
 }
 
@@ -81,9 +98,11 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<bool, CatalogError> {
     let inserted = sqlx::query(
-        "INSERT INTO alerts (id, batch, metric, kind, severity, at, since, value, expected, lower,
-                             upper, score, threshold, model, reason, raised_at, run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+        "INSERT INTO alerts (id, batch, metric, kind, severity, at, since, until, value, expected,
+                             lower, upper, score, peak_score, threshold, model, reason, raised_at,
+                             run, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16,
+                 ?17, 'firing')
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(&alert.id)
@@ -114,15 +133,11 @@ pub async fn insert(
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn get(conn: &mut Connection, id: &AlertId) -> Result<Option<AlertRow>, CatalogError> {
-    sqlx::query_as(
-        "SELECT id, batch, metric, kind, severity, at, since, value, expected, lower, upper, score,
-                threshold, model, reason, raised_at, run
-         FROM alerts WHERE id = ?1",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await
-    .doing("read an alert")
+    sqlx::query_as("SELECT * FROM alerts WHERE id = ?1")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+        .doing("read an alert")
 }
 
 /// Alerts, those about the newest observations first.
@@ -134,9 +149,7 @@ pub async fn list(
     filter: &AlertFilter,
 ) -> Result<Vec<AlertRow>, CatalogError> {
     sqlx::query_as(
-        "SELECT id, batch, metric, kind, severity, at, since, value, expected, lower, upper, score,
-                threshold, model, reason, raised_at, run
-         FROM alerts
+        "SELECT * FROM alerts
          WHERE (?1 IS NULL OR batch = ?1) AND (?2 IS NULL OR metric = ?2) AND (?3 IS NULL OR ?3 <= at)
          ORDER BY at DESC, id LIMIT ?4 OFFSET ?5",
     )

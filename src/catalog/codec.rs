@@ -9,8 +9,8 @@ use sqlx::{
 
 use super::{models::ModelState, outbox::DeliveryState, run_log::LogLevel, runs::RunCause};
 use crate::domain::{
-    AlertId, AlertKind, BatchName, JobKind, MetricName, ModelVersion, RunId, RunState, SegmentKind,
-    Severity, Timestamp, Verdict,
+    AlertId, AlertKind, AlertState, BatchName, JobKind, MessageEvent, MessageId, MetricName,
+    ModelVersion, Resolution, RunId, RunState, SegmentKind, Severity, Timestamp, Verdict,
 };
 
 macro_rules! column {
@@ -45,6 +45,7 @@ column!(Timestamp as i64, |at| at.micros(), |micros| Timestamp::from_micros(micr
     .ok_or_else(|| format!("{micros} is no instant of the years 1 to 9999").into()));
 column!(RunId as i64, |id| id.0, |id| Ok(RunId(id)));
 column!(AlertId as String, |id| id.0.clone(), |id| Ok(AlertId(id)));
+column!(MessageId as String, |id| id.0.clone(), |id| Ok(MessageId(id)));
 column!(BatchName as String, |name| name.as_str().to_owned(), |text| Ok(BatchName::parse(&text)?));
 column!(MetricName as String, |name| name.as_str().to_owned(), |text| Ok(MetricName::parse(
     &text
@@ -61,10 +62,13 @@ macro_rules! words {
 
 words!(
     AlertKind,
+    AlertState,
     DeliveryState,
     JobKind,
     LogLevel,
+    MessageEvent,
     ModelState,
+    Resolution,
     RunCause,
     RunState,
     SegmentKind,

@@ -12,6 +12,7 @@ pub mod feedback;
 pub mod alerts;
 pub mod configs;
 pub mod inbox;
+pub mod messages;
 pub mod metrics;
 pub mod models;
 pub mod outbox;

@@ -1,5 +1,5 @@
-//! Table `outbox`: who is still to be told of which alert. A row is made in the transaction of its
-//! alert, so no crash can lose it; a repeat carries the same key, so the other side can tell.
+//! Table `outbox`: who is still to be told which message. A row is made in the transaction of its
+//! alerts, so no crash can lose it; a repeat carries the same key, so the other side can tell.
 
 use serde::Serialize;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
@@ -9,7 +9,7 @@ use super::{
     codec::{stored_words, uncount},
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{AlertId, Span, Timestamp};
+use crate::domain::{MessageId, Span, Timestamp};
 
 /// How long a send may take before the row is due again; longer than any channel's time-out.
 const SENDING_LEASE: Span = Span::secs(120);
@@ -25,14 +25,18 @@ stored_words! {
         Sent = "sent",
         /// Given up; listed for people.
         Dead = "dead",
+        /// Said by another message that says many.
+        Merged = "merged",
+        /// It may have arrived; not sent again, because the channel is set so.
+        Unknown = "unknown",
     }
 }
 
-/// An alert on its way to a channel.
+/// A message on its way to a channel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Delivery {
-    /// Which alert.
-    pub alert_id: AlertId,
+    /// Which message.
+    pub message: MessageId,
     /// To which channel.
     pub channel: String,
     /// Attempts that failed before this one.
@@ -41,6 +45,8 @@ pub struct Delivery {
     pub idem_key: String,
     /// When the alert was first to be sent.
     pub first_at: Timestamp,
+    /// Whether an earlier attempt may have arrived.
+    pub may_be_there: bool,
     /// Which claim of the row this is.
     pub epoch: i64,
 }
@@ -48,11 +54,12 @@ pub struct Delivery {
 impl FromRow<'_, SqliteRow> for Delivery {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            alert_id: row.try_get("alert")?,
+            message: row.try_get("message")?,
             channel: row.try_get("channel")?,
             attempts: row.try_get("attempts")?,
             idem_key: row.try_get("idem_key")?,
             first_at: row.try_get("first_at")?,
+            may_be_there: row.try_get("may_be_there")?,
             epoch: row.try_get("epoch")?,
         })
     }
@@ -86,27 +93,27 @@ impl Taking<'_> {
     }
 }
 
-/// Puts an alert in the outbox of a channel; `false` when it is there already.
+/// Puts a message in the outbox of a channel; `false` when it is there already.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn enqueue(
     conn: &mut Connection,
-    alert: &AlertId,
+    message: &MessageId,
     channel: &str,
     now: Timestamp,
 ) -> Result<bool, CatalogError> {
     let queued = sqlx::query(
-        "INSERT INTO outbox (alert, channel, state, next_at, idem_key, first_at)
+        "INSERT INTO outbox (message, channel, state, next_at, idem_key, first_at)
          VALUES (?1, ?2, 'pending', ?3, ?1 || '.' || ?2, ?3)
-         ON CONFLICT (alert, channel) DO NOTHING",
+         ON CONFLICT (message, channel) DO NOTHING",
     )
-    .bind(alert)
+    .bind(message)
     .bind(channel)
     .bind(now)
     .execute(conn)
     .await
-    .doing("put an alert in the outbox")?;
+    .doing("put a message in the outbox")?;
     Ok(queued.rows_affected() == 1)
 }
 
@@ -122,13 +129,13 @@ pub async fn due(
 ) -> Result<Vec<Delivery>, CatalogError> {
     let mut taken: Vec<Delivery> = sqlx::query_as(
         "UPDATE outbox SET state = 'sending', lease_until = ?2, epoch = epoch + 1
-         WHERE (alert, channel) IN (
-             SELECT alert, channel FROM outbox
+         WHERE (message, channel) IN (
+             SELECT message, channel FROM outbox
              WHERE ((state = 'pending' AND next_at <= ?1 AND (next_at <= ?4 OR epoch = 0))
                     OR (state = 'sending' AND lease_until <= ?4))
                AND channel NOT IN (SELECT value FROM json_each(?5))
-             ORDER BY next_at, alert, channel LIMIT ?3)
-         RETURNING alert, channel, attempts, idem_key, first_at, epoch",
+             ORDER BY next_at, message, channel LIMIT ?3)
+         RETURNING message, channel, attempts, may_be_there, idem_key, first_at, epoch",
     )
     .bind(taking.now)
     .bind(taking.now + SENDING_LEASE)
@@ -138,7 +145,7 @@ pub async fn due(
     .fetch_all(conn)
     .await
     .doing("take due deliveries")?;
-    taken.sort_by(|a, b| (a.first_at, &a.alert_id).cmp(&(b.first_at, &b.alert_id)));
+    taken.sort_by(|a, b| (a.first_at, &a.message).cmp(&(b.first_at, &b.message)));
     Ok(taken)
 }
 
@@ -171,9 +178,9 @@ pub async fn sent(
     let noted = sqlx::query(
         "UPDATE outbox SET state = 'sent', lease_until = NULL, ended_at = ?4, last_error = NULL,
                 attempts = attempts + 1
-         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+         WHERE message = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
     )
-    .bind(&delivery.alert_id)
+    .bind(&delivery.message)
     .bind(&delivery.channel)
     .bind(delivery.epoch)
     .bind(now)
@@ -196,9 +203,9 @@ pub async fn retry(
     let noted = sqlx::query(
         "UPDATE outbox SET state = 'pending', lease_until = NULL, attempts = attempts + 1,
                 next_at = ?4, last_status = ?5, last_error = ?6
-         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+         WHERE message = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
     )
-    .bind(&delivery.alert_id)
+    .bind(&delivery.message)
     .bind(&delivery.channel)
     .bind(delivery.epoch)
     .bind(next_at)
@@ -222,9 +229,9 @@ pub async fn postpone(
 ) -> Result<bool, CatalogError> {
     let noted = sqlx::query(
         "UPDATE outbox SET state = 'pending', lease_until = NULL, next_at = ?4
-         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+         WHERE message = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
     )
-    .bind(&delivery.alert_id)
+    .bind(&delivery.message)
     .bind(&delivery.channel)
     .bind(delivery.epoch)
     .bind(next_at)
@@ -247,9 +254,9 @@ pub async fn dead(
     let noted = sqlx::query(
         "UPDATE outbox SET state = 'dead', lease_until = NULL, attempts = attempts + 1,
                 ended_at = ?4, last_status = ?5, last_error = ?6
-         WHERE alert = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
+         WHERE message = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
     )
-    .bind(&delivery.alert_id)
+    .bind(&delivery.message)
     .bind(&delivery.channel)
     .bind(delivery.epoch)
     .bind(now)
@@ -280,8 +287,8 @@ pub async fn void_leases(conn: &mut Connection, now: Timestamp) -> Result<u64, C
 /// A delivery that was given up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeadLetter {
-    /// Which alert.
-    pub alert_id: AlertId,
+    /// Which message.
+    pub message: MessageId,
     /// To which channel.
     pub channel: String,
     /// Attempts made.
@@ -297,7 +304,7 @@ pub struct DeadLetter {
 impl FromRow<'_, SqliteRow> for DeadLetter {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            alert_id: row.try_get("alert")?,
+            message: row.try_get("message")?,
             channel: row.try_get("channel")?,
             attempts: row.try_get("attempts")?,
             status: row.try_get("last_status")?,
@@ -316,8 +323,8 @@ pub async fn dead_letters(
     limit: u32,
 ) -> Result<Vec<DeadLetter>, CatalogError> {
     sqlx::query_as(
-        "SELECT alert, channel, attempts, last_status, last_error, ended_at FROM outbox
-         WHERE state = 'dead' ORDER BY ended_at DESC, alert, channel LIMIT ?1",
+        "SELECT message, channel, attempts, last_status, last_error, ended_at FROM outbox
+         WHERE state = 'dead' ORDER BY ended_at DESC, message, channel LIMIT ?1",
     )
     .bind(limit)
     .fetch_all(conn)

@@ -49,7 +49,7 @@ pub(super) async fn list(global: &Global, command: Deliveries) -> anyhow::Result
         }
         Deliveries::Dead { limit } => {
             let letters = outbox::dead_letters(&mut reader, limit).await?;
-            let header = ["ALERT", "CHANNEL", "GIVEN UP", "ATTEMPTS", "STATUS", "WHY"];
+            let header = ["MESSAGE", "CHANNEL", "GIVEN UP", "ATTEMPTS", "STATUS", "WHY"];
             listing::print(global, &letters, &header, letter_cells)
         }
     }
@@ -57,7 +57,7 @@ pub(super) async fn list(global: &Global, command: Deliveries) -> anyhow::Result
 
 fn letter_cells(letter: &DeadLetter) -> Vec<String> {
     vec![
-        letter.alert_id.0.chars().take(12).collect(),
+        letter.message.0.chars().take(12).collect(),
         letter.channel.clone(),
         letter.ended_at.to_string(),
         letter.attempts.to_string(),

@@ -6,11 +6,11 @@ use crate::domain::{AlertSpec, Budget, Direction, MinChange, Snooze, Span};
 
 use super::{
     DEFAULTS_FILE,
+    channels::LOG_CHANNEL,
     document::Value,
     later::did_you_mean,
     place::{Located, Place},
     section::Section,
-    system::LOG_CHANNEL,
     values::{Refusal, int, whole},
 };
 

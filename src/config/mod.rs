@@ -6,6 +6,7 @@
 mod alert;
 mod batch;
 mod calendar;
+mod channels;
 mod check;
 mod command_source;
 mod document;

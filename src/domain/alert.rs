@@ -23,8 +23,70 @@ text_enum! {
     AlertKind {
         /// A value unlike the metric's own past.
         Anomaly = "anomaly",
+        /// A value beyond a limit that was set.
+        Threshold = "threshold",
+        /// The level is another one than before.
+        Change = "change",
         /// The metric stopped coming.
         Absence = "absence",
+        /// The metric comes, but its value does not move any more.
+        Frozen = "frozen",
+        /// The metric comes, but only as zero.
+        Zeros = "zeros",
+        /// Far fewer rows come than usual.
+        Rows = "rows",
+        /// The pipeline itself does not do its work; the metric names the part of it.
+        Pipeline = "pipeline",
+    }
+}
+
+text_enum! {
+    /// Whether what was noticed goes on.
+    AlertState {
+        /// It does.
+        Firing = "firing",
+        /// It is over.
+        Resolved = "resolved",
+    }
+}
+
+text_enum! {
+    /// Why an alert is over.
+    Resolution {
+        /// The metric is as usual again.
+        Recovered = "recovered",
+        /// Rows that came late show that there was nothing.
+        LateData = "late-data",
+        /// Nobody looks at it any more: its batch or metric is gone or switched off.
+        Closed = "closed",
+    }
+}
+
+/// What became of an alert since it fired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The newest observation that belongs to it; not before the alert's `at`.
+    pub until: Timestamp,
+    /// The highest score in it, in [0, 1].
+    pub peak_score: Option<f64>,
+    /// Whether it goes on.
+    pub state: AlertState,
+    /// When it was seen to be over.
+    pub resolved_at: Option<Timestamp>,
+    /// Why it is over.
+    pub resolution: Option<Resolution>,
+}
+
+impl Episode {
+    /// An alert that has just fired.
+    pub const fn begun(alert: &Alert) -> Self {
+        Self {
+            until: alert.at,
+            peak_score: alert.score,
+            state: AlertState::Firing,
+            resolved_at: None,
+            resolution: None,
+        }
     }
 }
 

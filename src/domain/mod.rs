@@ -4,9 +4,11 @@
 mod alert;
 mod batch;
 mod budget;
+mod channel;
 mod cron;
 mod feedback;
 mod location;
+mod message;
 mod model;
 mod names;
 mod plain;
@@ -22,16 +24,18 @@ mod system;
 mod time;
 pub mod words;
 
-pub use alert::{Alert, AlertId, AlertKind, Direction, Severity};
+pub use alert::{Alert, AlertId, AlertKind, AlertState, Direction, Episode, Resolution, Severity};
 pub use batch::{
     AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorRole,
     DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming,
     ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
+pub use channel::{ChannelKind, ChannelSpec};
 pub use cron::{CronError, CronExpr};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
+pub use message::{MessageEvent, MessageId};
 pub use model::{
     DetectorCard, Injected, InjectedKind, LeftOut, ModelCard, ModelQuality, ModelVersion, Recall,
 };
@@ -51,7 +55,6 @@ pub use source::{
     PageStep, Paging, ParamValue, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
 };
 pub use system::{
-    ChannelKind, ChannelSpec, LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec,
-    SystemSpec, TokenSpec,
+    LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec, SystemSpec, TokenSpec,
 };
 pub use time::{Span, TimeError, Timestamp};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Secret, Span, StorageAccess,
+    ChannelSpec, Secret, Span, StorageAccess,
     run::{UnknownText, text_enum},
 };
 
@@ -101,47 +101,4 @@ pub struct LogSpec {
     pub filter: String,
     /// How lines look.
     pub format: LogFormat,
-}
-
-/// One channel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChannelSpec {
-    /// Its name in `[channels.<name>]`.
-    pub name: String,
-    /// What it speaks.
-    pub kind: ChannelKind,
-}
-
-/// What a channel speaks, with what that needs.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ChannelKind {
-    /// The program's own log.
-    Log,
-    /// One JSON object a line, appended to a file.
-    File {
-        /// Where.
-        path: PathBuf,
-    },
-    /// A signed HTTP POST (Standard Webhooks).
-    Webhook {
-        /// Where to; secret, because such addresses often carry a token.
-        url: Secret,
-        /// Key of the signature, `whsec_` and base64; unsigned without.
-        secret: Option<Secret>,
-        /// Whether private and loopback addresses may be called.
-        allow_private: bool,
-        /// Total time for one attempt.
-        timeout: Span,
-    },
-}
-
-impl ChannelKind {
-    /// The kind's name in the configuration.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::File { .. } => "file",
-            Self::Webhook { .. } => "webhook",
-        }
-    }
 }

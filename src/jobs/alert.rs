@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alerting::{self, PastAlerts, Policy, PolicyError, Scored},
-    catalog::{alerts, models, outbox, runs, runs::Claim, watermarks},
+    catalog::{
+        alerts, messages, messages::MessageRow, models, outbox, runs, runs::Claim, watermarks,
+    },
     domain::{
-        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MetricName, ModelQuality,
-        ScorePoint, Series, Timestamp,
+        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MessageEvent, MessageId,
+        MetricName, ModelQuality, ScorePoint, Series, Timestamp,
     },
     series::Range,
 };
@@ -164,8 +166,17 @@ async fn commit(
         if ctx.notify == Notify::Keep {
             continue;
         }
+        let message = MessageRow {
+            id: MessageId(alert.id.to_string()),
+            event: MessageEvent::Firing,
+            batch: Some(batch.name.clone()),
+            title: None,
+            text: None,
+            created_at: now,
+        };
+        messages::insert(&mut tx, &message, std::slice::from_ref(&alert.id)).await?;
         for channel in &batch.alert_for(&alert.metric).channels {
-            outbox::enqueue(&mut tx, &alert.id, channel, now).await?;
+            outbox::enqueue(&mut tx, &message.id, channel, now).await?;
             report.queued += 1;
         }
     }

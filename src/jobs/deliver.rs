@@ -9,12 +9,14 @@ use crate::{
     catalog::{
         alerts,
         alerts::AlertRow,
+        messages,
+        messages::MessageRow,
         outbox,
         outbox::{Delivery, Refusal, Taking},
     },
     domain::{BatchSpec, ChannelSpec, Span, Timestamp},
     net::Client,
-    notify::{self, Message, Outcome},
+    notify::{self, Links, Message, Note, Outcome},
     telemetry::DeliveryOutcome,
 };
 
@@ -113,29 +115,61 @@ async fn attempt(
         return Ok(Outcome::Refused { reason, status: None });
     };
     let mut reader = ctx.catalog.reader().await?;
-    let row = alerts::get(&mut reader, &delivery.alert_id).await?;
+    let row = messages::get(&mut reader, &delivery.message).await?;
+    let mut about = Vec::new();
+    for id in messages::alerts_of(&mut reader, &delivery.message).await? {
+        about.extend(alerts::get(&mut reader, &id).await?);
+    }
     drop(reader);
-    let Some(row) = row else {
+    let Some(row) = row.filter(|row| !about.is_empty() || row.text.is_some()) else {
         return Ok(Outcome::Refused { reason: "its alert is gone".into(), status: None });
     };
-    let message = message(audience, delivery, row, (ctx.clock)());
+    let message = message(audience, delivery, row, about, (ctx.clock)());
     Ok(notify::send(channel, &message, client).await)
 }
 
-fn message(audience: &Audience<'_>, delivery: &Delivery, row: AlertRow, now: Timestamp) -> Message {
+fn message(
+    audience: &Audience<'_>,
+    delivery: &Delivery,
+    row: MessageRow,
+    about: Vec<AlertRow>,
+    now: Timestamp,
+) -> Message {
+    Message {
+        id: delivery.idem_key.clone(),
+        event: row.event,
+        alerts: about.into_iter().map(|row| note(audience, row)).collect(),
+        batch: row.batch,
+        headline: row.title,
+        body: row.text,
+        created_at: row.created_at,
+        link: Some(format!("{}/alerts", audience.dashboard)),
+        attempt: delivery.attempts + 1,
+        may_be_there: delivery.may_be_there,
+        sent_at: now,
+    }
+}
+
+fn note(audience: &Audience<'_>, row: AlertRow) -> Note {
     let alert = row.alert;
     let batch = audience.batches.iter().find(|batch| batch.name == alert.batch);
     let mut tags = batch.map(|batch| batch.tags.clone()).unwrap_or_default();
     let own = batch.and_then(|batch| batch.metrics.get(&alert.metric));
     tags.extend(own.map(|metric| metric.tags.clone()).unwrap_or_default());
-    Message {
-        id: delivery.idem_key.clone(),
+    let name = own.and_then(|metric| metric.display_name.clone());
+    let page = Some(format!("{}/alerts/{}", audience.dashboard, alert.id));
+    Note {
+        episode: row.episode,
         raised_at: row.raised_at,
-        tags,
+        display_name: name.unwrap_or_else(|| alert.metric.to_string()),
+        unit: own.and_then(|metric| metric.unit.clone()),
         owner: batch.and_then(|batch| batch.owner.clone()),
-        link: Some(format!("{}/alerts/{}", audience.dashboard, alert.id)),
-        attempt: delivery.attempts + 1,
-        sent_at: now,
+        tags,
+        timezone: batch.map_or(chrono_tz::UTC, |batch| batch.timezone),
+        rarity: None,
+        related: Vec::new(),
+        links: Links { page, ..Links::default() },
+        chart: None,
         alert,
     }
 }
@@ -164,7 +198,7 @@ impl Drain<'_> {
 
     async fn settle(&mut self, delivery: &Delivery, outcome: Outcome) -> Result<(), JobError> {
         let now = self.now();
-        let (channel, alert) = (&delivery.channel, &delivery.alert_id);
+        let (channel, message) = (&delivery.channel, &delivery.message);
         let next = next(outcome, delivery, (self.random)(), now);
         let mut tx = self.ctx.catalog.begin().await?;
         match &next {
@@ -172,11 +206,11 @@ impl Drain<'_> {
             Next::Postponed { at } => outbox::postpone(&mut tx, delivery, *at).await?,
             Next::Again { at, refusal } => {
                 let error = &refusal.error;
-                tracing::warn!(%channel, %alert, "message waits for another try: {error}");
+                tracing::warn!(%channel, %message, "message waits for another try: {error}");
                 outbox::retry(&mut tx, delivery, *at, refusal).await?
             }
             Next::GiveUp { refusal } => {
-                tracing::error!(%channel, %alert, "message given up: {}", refusal.error);
+                tracing::error!(%channel, %message, "message given up: {}", refusal.error);
                 outbox::dead(&mut tx, delivery, refusal, now).await?
             }
         };
@@ -246,13 +280,21 @@ fn patience(waited: Span, unit_random: f64) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::AlertId;
+    use crate::domain::MessageId;
 
     fn delivery(attempts: u32, waited: Span) -> (Delivery, Timestamp) {
         let first_at = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-        let (alert_id, channel) = (AlertId("a".into()), "hook".to_owned());
+        let (message, channel) = (MessageId("a".into()), "hook".to_owned());
         let idem_key = "a.hook".to_owned();
-        let delivery = Delivery { alert_id, channel, attempts, idem_key, first_at, epoch: 1 };
+        let delivery = Delivery {
+            message,
+            channel,
+            attempts,
+            may_be_there: false,
+            idem_key,
+            first_at,
+            epoch: 1,
+        };
         (delivery, first_at + waited)
     }
 

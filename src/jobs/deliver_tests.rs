@@ -13,12 +13,14 @@ use super::{
 };
 use crate::{
     catalog::{
-        alerts, outbox,
+        alerts, messages,
+        messages::MessageRow,
+        outbox,
         outbox::{DeliveryState, Taking},
     },
     domain::{
-        Alert, AlertId, AlertKind, BatchName, ChannelKind, ChannelSpec, MetricName, RunId, Secret,
-        Severity, Span, Timestamp,
+        Alert, AlertId, AlertKind, BatchName, ChannelKind, ChannelSpec, MessageEvent, MessageId,
+        MetricName, RunId, Secret, Severity, Span, Timestamp,
     },
 };
 
@@ -44,7 +46,16 @@ async fn enqueue(fixture: &Fixture, id: &str, channel: &str) {
     let now = (fixture.ctx.clock)();
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
     alerts::insert(&mut tx, &alert(id, now), RunId(1), now).await.unwrap();
-    outbox::enqueue(&mut tx, &AlertId(id.into()), channel, now).await.unwrap();
+    let message = MessageRow {
+        id: MessageId(id.into()),
+        event: MessageEvent::Firing,
+        batch: None,
+        title: None,
+        text: None,
+        created_at: now,
+    };
+    messages::insert(&mut tx, &message, &[AlertId(id.into())]).await.unwrap();
+    outbox::enqueue(&mut tx, &message.id, channel, now).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -163,7 +174,7 @@ async fn the_status_of_a_refusal_is_kept() {
     let mut reader = fixture.ctx.catalog.reader().await.unwrap();
     let letters = outbox::dead_letters(&mut reader, 10).await.unwrap();
     let told: Vec<_> =
-        letters.iter().map(|l| (l.alert_id.0.as_str(), l.attempts, l.status)).collect();
+        letters.iter().map(|l| (l.message.0.as_str(), l.attempts, l.status)).collect();
     assert_eq!(told, [("a", 1, Some(410))]);
     assert_eq!(letters[0].error.as_deref(), Some("the receiver answered 410 Gone"));
 }

@@ -1,48 +1,122 @@
-//! What is said: the alert in words, and as JSON for programs.
+//! What is said: alerts, or something about the program, in words and as JSON for programs.
 //!
 //! The JSON body is a Standard Webhooks event:
 //!
 //! ```json
 //! {"type": "alert.firing", "id": "…", "timestamp": "2026-01-31T10:00:05Z",
-//!  "data": {"id": "…", "batch": "shop", "metric": "orders", "kind": "anomaly",
-//!           "severity": "warning", "at": "…", "since": "…", "value": 812.0,
-//!           "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
-//!           "score": 0.98, "threshold": 0.9, "model": "…", "reason": "…",
-//!           "title": "…", "owner": null, "tags": {}, "link": null, "attempt": 1}}
+//!  "data": {"title": "…", "attempt": 1, "may_be_there": false, "link": null, "text": null,
+//!           "alerts": [{"id": "…", "batch": "shop", "metric": "orders", "kind": "anomaly",
+//!                       "severity": "warning", "at": "…", "since": "…", "value": 812.0,
+//!                       "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
+//!                       "score": 0.98, "threshold": 0.9, "model": "…", "reason": "…",
+//!                       "state": "firing", "until": "…", "raised_at": "…",
+//!                       "display_name": "orders", "unit": null, "owner": null, "tags": {},
+//!                       "rarity": null, "related": [], "links": {"page": "…"}}]}}
 //! ```
 //!
 //! The outer `id` is the delivery's: it is also the `webhook-id`, and the same on every attempt.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::domain::{Alert, AlertKind, Severity, Timestamp, words};
+use crate::domain::{
+    Alert, AlertKind, BatchName, Episode, MessageEvent, Severity, Timestamp, words,
+};
 
-/// One alert on its way to one channel.
+/// One message on its way to one channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// The delivery's identity; printable ASCII, the same on every attempt.
     pub id: String,
-    /// What happened.
-    pub alert: Alert,
-    /// When the alert was raised.
-    pub raised_at: Timestamp,
-    /// The batch's and the metric's labels.
-    pub tags: BTreeMap<String, String>,
-    /// Who looks after the batch.
-    pub owner: Option<String>,
-    /// The metric's page on the dashboard.
+    /// Why it is said.
+    pub event: MessageEvent,
+    /// What it is about; empty where it is not about alerts.
+    pub alerts: Vec<Note>,
+    /// About which batch; `None` for several or none.
+    pub batch: Option<BatchName>,
+    /// The headline of what is not about alerts.
+    pub headline: Option<String>,
+    /// The text of what is not about alerts; several lines.
+    pub body: Option<String>,
+    /// When it came up.
+    pub created_at: Timestamp,
+    /// The page on the dashboard that shows all of it.
     pub link: Option<String>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// Whether an earlier attempt may have arrived: the receiver may know this message.
+    pub may_be_there: bool,
     /// When this attempt is made; signed, so that an old one cannot be replayed.
     pub sent_at: Timestamp,
 }
 
+/// An alert, and what is said of it beside.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Note {
+    /// What happened.
+    #[serde(flatten)]
+    pub alert: Alert,
+    /// What became of it since.
+    #[serde(flatten)]
+    pub episode: Episode,
+    /// When the alert was raised.
+    pub raised_at: Timestamp,
+    /// The metric's name for people.
+    pub display_name: String,
+    /// What the metric is counted in.
+    pub unit: Option<String>,
+    /// Who looks after the batch.
+    pub owner: Option<String>,
+    /// The batch's and the metric's labels.
+    pub tags: BTreeMap<String, String>,
+    /// Zone in which times are told.
+    #[serde(serialize_with = "zone_name")]
+    pub timezone: chrono_tz::Tz,
+    /// How unusual the value is, in words.
+    pub rarity: Option<String>,
+    /// Metrics that moved with it, in words; the clearest first.
+    pub related: Vec<String>,
+    /// Where to look and what to do.
+    pub links: Links,
+    /// The metric around the alert as a picture.
+    #[serde(skip)]
+    pub chart: Option<Chart>,
+}
+
+/// Addresses that belong to an alert. All but the page do something once, for whoever opens them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Links {
+    /// The alert's page on the dashboard.
+    pub page: Option<String>,
+    /// Says that somebody looks after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack: Option<String>,
+    /// Asks for silence for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snooze: Option<String>,
+    /// Says that it was worth knowing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<String>,
+    /// Says that it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
+}
+
+/// A metric around an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chart {
+    /// As PNG.
+    pub png: Vec<u8>,
+    /// As SVG.
+    pub svg: String,
+    /// What it shows, in words.
+    pub alt: String,
+}
+
 #[derive(Serialize)]
 struct Payload<'a> {
-    r#type: &'static str,
+    r#type: String,
     id: &'a str,
     timestamp: Timestamp,
     data: Details<'a>,
@@ -50,34 +124,32 @@ struct Payload<'a> {
 
 #[derive(Serialize)]
 struct Details<'a> {
-    #[serde(flatten)]
-    alert: &'a Alert,
     title: String,
-    owner: Option<&'a str>,
-    tags: &'a BTreeMap<String, String>,
+    batch: Option<&'a BatchName>,
+    alerts: &'a [Note],
+    text: Option<&'a str>,
     link: Option<&'a str>,
     attempt: u32,
+    may_be_there: bool,
 }
 
-impl Message {
-    /// The alert in half a line.
-    pub fn title(&self) -> String {
+fn zone_name<S: Serializer>(zone: &chrono_tz::Tz, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.name())
+}
+
+impl Note {
+    /// The alert in half a line, by the metric's full name.
+    fn title(&self) -> String {
         let batch = words::shown(self.alert.batch.as_str());
         let metric = words::shown(self.alert.metric.as_str());
-        let what = match self.alert.kind {
-            AlertKind::Anomaly => "looks anomalous",
-            AlertKind::Absence => "has gone silent",
-        };
         let loudness = match self.alert.severity {
             Severity::Warning => "",
             Severity::Critical => "critical: ",
         };
-        format!("{loudness}{batch}/{metric} {what}")
+        format!("{loudness}{batch}/{metric} {}", what(self.alert.kind))
     }
 
-    /// The alert in full, as plain text of several lines.
-    pub fn text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.title(), self.alert.reason);
+    fn write(&self, text: &mut String) {
         let mut line = |label: &str, value: &str| {
             // Writing to a string cannot fail.
             writeln!(text, "{label}: {}", words::shown(value)).unwrap_or_default();
@@ -96,28 +168,88 @@ impl Message {
         for (key, value) in &self.tags {
             line(&words::shown(key), value);
         }
-        if let Some(link) = &self.link {
-            line("more", link);
+        if let Some(page) = &self.links.page {
+            line("more", page);
+        }
+    }
+}
+
+const fn what(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Anomaly => "looks anomalous",
+        AlertKind::Threshold => "is beyond its limit",
+        AlertKind::Change => "has changed its level",
+        AlertKind::Absence => "has gone silent",
+        AlertKind::Frozen => "does not move any more",
+        AlertKind::Zeros => "is only zero",
+        AlertKind::Rows => "comes with far fewer rows",
+        AlertKind::Pipeline => "does not work",
+    }
+}
+
+impl Message {
+    /// The message in half a line.
+    pub fn title(&self) -> String {
+        let said = match (&self.headline, self.alerts.as_slice()) {
+            (Some(headline), _) => words::shown(headline),
+            (None, []) => "nothing".to_owned(),
+            (None, [note]) => note.title(),
+            (None, notes) => {
+                let first = notes[0].title();
+                format!("{first}, and {} more", notes.len() - 1)
+            }
+        };
+        match self.event {
+            MessageEvent::Resolved => format!("resolved: {said}"),
+            MessageEvent::Escalated => format!("worse: {said}"),
+            MessageEvent::Reminder => format!("still: {said}"),
+            MessageEvent::Firing
+            | MessageEvent::Storm
+            | MessageEvent::Digest
+            | MessageEvent::Notice
+            | MessageEvent::Test => said,
+        }
+    }
+
+    /// The message in full, as plain text of several lines.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n", self.title());
+        for (n, note) in self.alerts.iter().enumerate() {
+            if 0 < n {
+                text.push('\n');
+            }
+            if 1 < self.alerts.len() {
+                text.push_str(&note.title());
+                text.push('\n');
+            }
+            text.push_str(&note.alert.reason);
+            text.push('\n');
+            note.write(&mut text);
+        }
+        if let Some(body) = &self.body {
+            text.push_str(body);
+            text.push('\n');
         }
         text
     }
 
-    /// The alert for programs.
+    /// The message for programs.
     ///
     /// # Errors
     /// None in practice: every part can be written as JSON.
     pub fn payload(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Payload {
-            r#type: "alert.firing",
+            r#type: format!("alert.{}", self.event),
             id: &self.id,
-            timestamp: self.raised_at,
+            timestamp: self.created_at,
             data: Details {
-                alert: &self.alert,
                 title: self.title(),
-                owner: self.owner.as_deref(),
-                tags: &self.tags,
+                batch: self.batch.as_ref(),
+                alerts: &self.alerts,
+                text: self.body.as_deref(),
                 link: self.link.as_deref(),
                 attempt: self.attempt,
+                may_be_there: self.may_be_there,
             },
         })
     }
@@ -126,33 +258,55 @@ impl Message {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{AlertId, Band, BatchName, MetricName, ModelVersion};
+    use crate::domain::{AlertId, Band, MetricName, ModelVersion};
 
     pub(crate) fn message() -> Message {
         let at = Timestamp::parse("2026-01-31T09:00:00Z").unwrap();
         let raised_at = Timestamp::parse("2026-01-31T10:00:05Z").unwrap();
+        let batch = BatchName::parse("shop").unwrap();
+        let alert = Alert {
+            id: AlertId("a1".into()),
+            batch: batch.clone(),
+            metric: MetricName::parse("orders").unwrap(),
+            kind: AlertKind::Anomaly,
+            severity: Severity::Critical,
+            at,
+            since: Timestamp::parse("2026-01-31T07:00:00Z").unwrap(),
+            value: Some(812.0),
+            band: Some(Band { expected: 1_150.0, lower: 1_040.0, upper: 1_260.0 }),
+            score: Some(0.98),
+            threshold: Some(0.9),
+            model: Some(ModelVersion::at(at)),
+            reason: "orders was 812, expected 1,040 to 1,260".into(),
+        };
+        let note = Note {
+            episode: Episode::begun(&alert),
+            alert,
+            raised_at,
+            display_name: "orders".into(),
+            unit: None,
+            owner: Some("team-commerce".into()),
+            tags: BTreeMap::from([("team".into(), "orders".into())]),
+            timezone: chrono_tz::UTC,
+            rarity: None,
+            related: Vec::new(),
+            links: Links {
+                page: Some("http://127.0.0.1:8087/alerts/a1".into()),
+                ..Links::default()
+            },
+            chart: None,
+        };
         Message {
             id: "msg_1".into(),
-            alert: Alert {
-                id: AlertId("a1".into()),
-                batch: BatchName::parse("shop").unwrap(),
-                metric: MetricName::parse("orders").unwrap(),
-                kind: AlertKind::Anomaly,
-                severity: Severity::Critical,
-                at,
-                since: Timestamp::parse("2026-01-31T07:00:00Z").unwrap(),
-                value: Some(812.0),
-                band: Some(Band { expected: 1_150.0, lower: 1_040.0, upper: 1_260.0 }),
-                score: Some(0.98),
-                threshold: Some(0.9),
-                model: Some(ModelVersion::at(at)),
-                reason: "orders was 812, expected 1,040 to 1,260".into(),
-            },
-            raised_at,
-            tags: BTreeMap::from([("team".into(), "orders".into())]),
-            owner: Some("team-commerce".into()),
-            link: Some("http://127.0.0.1:8087/shop/orders".into()),
+            event: MessageEvent::Firing,
+            alerts: vec![note],
+            batch: Some(batch),
+            headline: None,
+            body: None,
+            created_at: raised_at,
+            link: None,
             attempt: 2,
+            may_be_there: false,
             sent_at: Timestamp::parse("2026-01-31T10:00:35Z").unwrap(),
         }
     }
@@ -168,15 +322,15 @@ pub(super) mod tests {
              score: 0.98 (threshold 0.9)\n\
              owner: team-commerce\n\
              team: orders\n\
-             more: http://127.0.0.1:8087/shop/orders\n"
+             more: http://127.0.0.1:8087/alerts/a1\n"
         );
     }
 
     #[test]
     fn a_name_from_outside_cannot_add_lines_to_a_message() {
         let mut message = message();
-        message.alert.metric = MetricName::parse("x\n@channel").unwrap();
-        message.tags.insert("a\nb".into(), "c\r\nd".into());
+        message.alerts[0].alert.metric = MetricName::parse("x\n@channel").unwrap();
+        message.alerts[0].tags.insert("a\nb".into(), "c\r\nd".into());
         assert_eq!(message.title(), "critical: shop/x\\n@channel looks anomalous");
         assert!(message.text().contains("\na\\nb: c\\r\\nd\n"), "{}", message.text());
     }
@@ -185,6 +339,35 @@ pub(super) mod tests {
     fn the_payload_is_as_documented() {
         let payload: serde_json::Value =
             serde_json::from_slice(&message().payload().unwrap()).unwrap();
+        let note = serde_json::json!({
+                        "id": "a1",
+                        "batch": "shop",
+                        "metric": "orders",
+                        "kind": "anomaly",
+                        "severity": "critical",
+                        "at": "2026-01-31T09:00:00Z",
+                        "since": "2026-01-31T07:00:00Z",
+                        "value": 812.0,
+                        "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
+                        "score": 0.98,
+                        "threshold": 0.9,
+                        "model": "20260131T090000000Z",
+                        "reason": "orders was 812, expected 1,040 to 1,260",
+                        "until": "2026-01-31T09:00:00Z",
+                        "peak_score": 0.98,
+                        "state": "firing",
+                        "resolved_at": null,
+                        "resolution": null,
+                        "raised_at": "2026-01-31T10:00:05Z",
+                        "display_name": "orders",
+                        "unit": null,
+                        "owner": "team-commerce",
+                        "tags": {"team": "orders"},
+                        "timezone": "UTC",
+                        "rarity": null,
+                        "related": [],
+                        "links": {"page": "http://127.0.0.1:8087/alerts/a1"},
+        });
         assert_eq!(
             payload,
             serde_json::json!({
@@ -192,24 +375,13 @@ pub(super) mod tests {
                 "id": "msg_1",
                 "timestamp": "2026-01-31T10:00:05Z",
                 "data": {
-                    "id": "a1",
-                    "batch": "shop",
-                    "metric": "orders",
-                    "kind": "anomaly",
-                    "severity": "critical",
-                    "at": "2026-01-31T09:00:00Z",
-                    "since": "2026-01-31T07:00:00Z",
-                    "value": 812.0,
-                    "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
-                    "score": 0.98,
-                    "threshold": 0.9,
-                    "model": "20260131T090000000Z",
-                    "reason": "orders was 812, expected 1,040 to 1,260",
                     "title": "critical: shop/orders looks anomalous",
-                    "owner": "team-commerce",
-                    "tags": {"team": "orders"},
-                    "link": "http://127.0.0.1:8087/shop/orders",
+                    "batch": "shop",
+                    "text": null,
+                    "link": null,
                     "attempt": 2,
+                    "may_be_there": false,
+                    "alerts": [note],
                 },
             })
         );

@@ -9,7 +9,7 @@ mod webhook;
 #[cfg(test)]
 mod webhook_tests;
 
-pub use message::Message;
+pub use message::{Chart, Links, Message, Note};
 pub use retry::backoff;
 
 use crate::{
@@ -69,14 +69,21 @@ pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> 
 }
 
 fn log(message: &Message) {
-    tracing::warn!(
-        batch = %message.alert.batch,
-        metric = ?message.alert.metric.as_str(),
-        alert = %message.alert.id,
-        severity = %message.alert.severity,
-        at = %message.alert.at,
-        "{}: {}",
-        message.title(),
-        message.alert.reason
-    );
+    if message.alerts.is_empty() {
+        tracing::warn!("{}", message.text().trim_end());
+    }
+    for note in &message.alerts {
+        let alert = &note.alert;
+        tracing::warn!(
+            event = %message.event,
+            batch = %alert.batch,
+            metric = ?alert.metric.as_str(),
+            alert = %alert.id,
+            severity = %alert.severity,
+            at = %alert.at,
+            "{}: {}",
+            message.title(),
+            alert.reason
+        );
+    }
 }

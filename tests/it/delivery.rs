@@ -64,7 +64,10 @@ fn a_message_is_tried_again_under_the_same_id_until_it_is_taken() {
     assert_eq!(ids, [format!("{alert}.hook").as_str(); 4]);
     for (n, request) in requests.iter().enumerate() {
         let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
-        assert_eq!((&body["id"], &body["data"]["metric"]), (&ids[0].into(), &"orders".into()));
+        assert_eq!(
+            (&body["id"], &body["data"]["alerts"][0]["metric"]),
+            (&ids[0].into(), &"orders".into())
+        );
         assert_eq!(body["data"]["attempt"], n + 1);
     }
     hurry(&project);

@@ -6,16 +6,16 @@ mod tables;
 use std::path::Path;
 
 use super::{
-    alerts, configs, metrics, models,
+    alerts, configs, messages, metrics, models,
     models::{Damage, ModelRow, ModelState},
     outbox, run_log, runs,
     runs::{Claim, Failure, Lease, NewRun, RunCause, RunFilter, Voided},
     segments, watermarks, *,
 };
 use crate::domain::{
-    Alert, AlertId, AlertKind, Band, BatchName, IngestReport, JobKind, MetricName, ModelVersion,
-    NoScore, RunId, RunReport, RunState, ScorePoint, Segment, SegmentKind, Severity, Skipped, Span,
-    Timestamp,
+    Alert, AlertId, AlertKind, AlertState, Band, BatchName, IngestReport, JobKind, MessageEvent,
+    MessageId, MetricName, ModelVersion, NoScore, RunId, RunReport, RunState, ScorePoint, Segment,
+    SegmentKind, Severity, Skipped, Span, Timestamp,
 };
 
 const LEASE: Lease<'_> = Lease { worker: "here", length: Span::secs(30) };
@@ -95,7 +95,8 @@ async fn a_transaction_dropped_before_its_commit_leaves_nothing() {
     segments::insert(&mut tx, &segment("a"), claimed.run).await.unwrap();
     models::register(&mut tx, &model(1), run).await.unwrap();
     assert!(alerts::insert(&mut tx, &alert("x"), run, at(0)).await.unwrap());
-    outbox::enqueue(&mut tx, &AlertId("x".into()), "log", at(0)).await.unwrap();
+    let said = message(&mut tx, "x").await;
+    outbox::enqueue(&mut tx, &said, "log", at(0)).await.unwrap();
     watermarks::set(&mut tx, &new.batch, "ingest", at(0)).await.unwrap();
     drop(tx);
     catalog.close().await.unwrap();
@@ -173,6 +174,36 @@ async fn a_catalog_of_the_first_version_keeps_its_runs_and_gets_all_that_came_la
 }
 
 #[tokio::test]
+async fn alerts_deliveries_and_feedback_from_before_there_were_episodes_are_kept() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("catalog.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let old = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    open::migrate(&old, &path, 6).await.unwrap();
+    for sql in [
+        "INSERT INTO alerts (id, batch, metric, kind, severity, at, since, reason, raised_at, run)
+         VALUES ('x', 'shop', 'orders', 'absence', 'warning', 5, 4, 'silent', 6, 1)",
+        "INSERT INTO outbox (alert, channel, state, attempts, next_at, idem_key, first_at)
+         VALUES ('x', 'hook', 'pending', 3, 0, 'x.hook', 0)",
+        "INSERT INTO feedback (alert, verdict, note, author, at) VALUES ('x', 'up', '', 'me', 7)",
+    ] {
+        sqlx::query(sql).execute(&old).await.unwrap();
+    }
+    old.close().await;
+    let catalog = Catalog::open(&path).await.unwrap();
+    let mut tx = catalog.begin().await.unwrap();
+    let id = AlertId("x".into());
+    let row = alerts::get(&mut tx, &id).await.unwrap().unwrap();
+    assert_eq!(row.episode.state, AlertState::Resolved);
+    assert_eq!(feedback::of_alert(&mut tx, &id).await.unwrap().len(), 1);
+    let due = outbox::due(&mut tx, &outbox::Taking::at(at(0)), 10).await.unwrap();
+    assert_eq!((due[0].attempts, due[0].idem_key.as_str()), (3, "x.hook"));
+    assert_eq!(messages::alerts_of(&mut tx, &due[0].message).await.unwrap(), [id]);
+    let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *tx).await.unwrap();
+    assert!(broken.is_empty(), "every reference is whole");
+}
+
+#[tokio::test]
 async fn a_paused_batch_gives_no_run_to_a_worker_except_by_hand() {
     let Fixture { catalog, folder: _folder } = fixture().await;
     let scheduled = materialise(&catalog, &new_run("shop", JobKind::Ingest, 0)).await;
@@ -246,4 +277,19 @@ fn alert(id: &str) -> Alert {
         model: Some(model(1).version),
         reason: "far above".into(),
     }
+}
+
+/// A message of the same name about an alert that there is.
+async fn message(conn: &mut Connection, id: &str) -> MessageId {
+    let message = messages::MessageRow {
+        id: MessageId(id.into()),
+        event: MessageEvent::Firing,
+        batch: Some(batch("shop")),
+        title: None,
+        text: None,
+        created_at: at(0),
+    };
+    assert!(messages::insert(conn, &message, &[AlertId(id.into())]).await.unwrap());
+    assert!(!messages::insert(conn, &message, &[AlertId(id.into())]).await.unwrap());
+    message.id
 }

@@ -99,7 +99,7 @@ async fn a_delivery_is_taken_once_and_again_when_its_sender_is_gone() {
     let Fixture { catalog, folder: _folder } = fixture().await;
     let mut tx = catalog.begin().await.unwrap();
     alerts::insert(&mut tx, &alert("x"), RunId(1), at(0)).await.unwrap();
-    let id = AlertId("x".into());
+    let id = message(&mut tx, "x").await;
     assert!(outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
     assert!(!outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
     let lost = outbox::due(&mut tx, &outbox::Taking::at(at(0)), 10).await.unwrap().remove(0);

@@ -120,8 +120,8 @@ fn steps(alert: &Alert, batch: Option<&BatchSpec>) -> Vec<Step> {
             step("Expected", format!("a new point{}", limit.unwrap_or_default()));
             step("Observed", "none".to_owned());
         }
-        (AlertKind::Anomaly, Some(value)) => step("Observed", number(value)),
-        (AlertKind::Anomaly, None) => {}
+        (_, Some(value)) => step("Observed", number(value)),
+        (_, None) => {}
     }
     if let Some(band) = alert.band {
         step("Expected", expected(alert, band.lower, band.upper, band.expected));

@@ -1,0 +1,110 @@
+//! Tables `messages` and `message_alerts`: what is said to people, once, however many channels it goes
+//! to and however often it is tried.
+
+use serde::Serialize;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{
+    Connection,
+    error::{CatalogError, Doing as _},
+};
+use crate::domain::{AlertId, BatchName, MessageEvent, MessageId, Timestamp};
+
+/// Something to be said.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MessageRow {
+    /// Made from what it says, so that saying it again changes nothing.
+    pub id: MessageId,
+    /// Why it is said.
+    pub event: MessageEvent,
+    /// About which batch; `None` for several or none.
+    pub batch: Option<BatchName>,
+    /// The headline of what is not about alerts.
+    pub title: Option<String>,
+    /// The text of what is not about alerts.
+    pub text: Option<String>,
+    /// When it came up.
+    pub created_at: Timestamp,
+}
+
+impl FromRow<'_, SqliteRow> for MessageRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            event: row.try_get("event")?,
+            batch: row.try_get("batch")?,
+            title: row.try_get("title")?,
+            text: row.try_get("text")?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+/// Stores a message and which alerts it is about, in the order they are named; `false` when it is
+/// known already, which changes nothing.
+///
+/// # Errors
+/// [`CatalogError::Query`], also when there is no such alert.
+pub async fn insert(
+    conn: &mut Connection,
+    message: &MessageRow,
+    alerts: &[AlertId],
+) -> Result<bool, CatalogError> {
+    let inserted = sqlx::query(
+        "INSERT INTO messages (id, event, batch, title, text, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(&message.id)
+    .bind(message.event)
+    .bind(&message.batch)
+    .bind(&message.title)
+    .bind(&message.text)
+    .bind(message.created_at)
+    .execute(&mut *conn)
+    .await
+    .doing("store a message")?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let ids: Vec<&str> = alerts.iter().map(|id| id.0.as_str()).collect();
+    sqlx::query(
+        "INSERT INTO message_alerts (message, position, alert)
+         SELECT ?1, key, value FROM json_each(?2)",
+    )
+    .bind(&message.id)
+    .bind(serde_json::json!(ids).to_string())
+    .execute(conn)
+    .await
+    .doing("store what a message is about")?;
+    Ok(true)
+}
+
+/// One message.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn get(
+    conn: &mut Connection,
+    id: &MessageId,
+) -> Result<Option<MessageRow>, CatalogError> {
+    sqlx::query_as("SELECT id, event, batch, title, text, created_at FROM messages WHERE id = ?1")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+        .doing("read a message")
+}
+
+/// The alerts a message is about, in the order they are named.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn alerts_of(
+    conn: &mut Connection,
+    id: &MessageId,
+) -> Result<Vec<AlertId>, CatalogError> {
+    sqlx::query_scalar("SELECT alert FROM message_alerts WHERE message = ?1 ORDER BY position")
+        .bind(id)
+        .fetch_all(conn)
+        .await
+        .doing("read what a message is about")
+}
