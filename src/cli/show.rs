@@ -10,7 +10,9 @@ use crate::{
         metrics::{self, MetricRow},
         models::{self, ModelRow},
     },
-    domain::{AlertId, BatchName, Feedback, MetricName, ModelCard, Timestamp, words::number},
+    domain::{
+        AlertId, BatchName, Feedback, MetricName, ModelCard, ModelQuality, Timestamp, words::number,
+    },
     io::{Key, json},
 };
 
@@ -300,6 +302,20 @@ fn model_cells(row: &ModelRow) -> Vec<String> {
     ]
 }
 
+/// What the training found out about repetitions; nothing for detectors that know none.
+fn period_fields(quality: &ModelQuality) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    if let Some(strength) = quality.seasonality_strength {
+        let period = quality.period.map_or("none found".to_owned(), |period| period.to_string());
+        fields.push(("period", period));
+        fields.push(("seasonality", format!("{strength:.2} of the variance")));
+    }
+    if let Some(warming) = quality.warming_up {
+        fields.push(("warming up", format!("{warming} until it stands alone")));
+    }
+    fields
+}
+
 fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("batch", card.batch.to_string()),
@@ -325,6 +341,7 @@ fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> 
             format!("{} is a threshold of {threshold:.4} by {days:.1} days{doubt}", found.budget);
         fields.push(("budget", text));
     }
+    fields.extend(period_fields(&card.quality));
     for one in card.quality.recall.iter().flat_map(|recall| &recall.kinds) {
         let delay = or_dash(one.median_delay, |rows| format!("after {rows} rows"));
         fields.push(("finds", format!("{} of {} {}, {delay}", one.found, one.tried, one.kind)));

@@ -11,6 +11,7 @@ mod location;
 mod message;
 mod model;
 mod names;
+mod period;
 mod plain;
 mod remembered;
 mod run;
@@ -40,6 +41,7 @@ pub use model::{
     DetectorCard, Injected, InjectedKind, LeftOut, ModelCard, ModelQuality, ModelVersion, Recall,
 };
 pub use names::{BatchName, MetricName, NameError};
+pub use period::{Period, WarmingUp};
 pub use plain::Plain;
 pub use remembered::Remembered;
 pub use run::{

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::run::{UnknownText, text_enum};
-use super::{BatchName, Calibration, MetricName, NoScore, TimeError, Timestamp};
+use super::{BatchName, Calibration, MetricName, NoScore, Period, TimeError, Timestamp, WarmingUp};
 
 /// A model's version: the UTC instant of its training as `YYYYMMDDTHHMMSSmmmZ`. Sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -139,6 +139,16 @@ pub struct ModelQuality {
     /// Which made-up anomalies are found.
     #[serde(default)]
     pub recall: Option<Recall>,
+    /// The repetition the model follows; none where none foretells days it was not learnt from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// Share of the variance around the level that it explains on days it was not learnt
+    /// from, 0 to 1; none for detectors that know no pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seasonality_strength: Option<f64>,
+    /// Set while the metric has too few points to stand alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warming_up: Option<WarmingUp>,
 }
 
 /// Which anomalies are found that were put into a copy of the metric's own history.

@@ -16,8 +16,8 @@ use crate::{
     config::{self, Environment, Project},
     domain::{
         Alert, AlertId, AlertKind, Band, BatchName, DetectorCard, JobKind, MetricName, ModelCard,
-        ModelQuality, ModelVersion, NoScore, Point, RunId, RunReport, ScorePoint, Severity,
-        Skipped, Span, Timestamp, TrainReport,
+        ModelQuality, ModelVersion, NoScore, Period, Point, RunId, RunReport, ScorePoint, Severity,
+        Skipped, Span, Timestamp, TrainReport, WarmingUp,
     },
     http::{App, Limits, assets, guard::Hosts, pages::Pages, routes, site::Site},
     io::{Key, Store, WriteMode, parquet::Compression},
@@ -265,6 +265,9 @@ fn card(metric: &MetricName) -> ModelCard {
             in_sample_alert_rate: 0.012,
             self_test_score: 0.999,
             median_score: 0.2,
+            period: Some(Period { length: Span::hours(12), weekly: false, confidence: 0.9 }),
+            seasonality_strength: Some(0.75),
+            warming_up: Some(WarmingUp { have: 24, need: 336 }),
             ..ModelQuality::default()
         },
         config_hash: "c0ffee".repeat(10),

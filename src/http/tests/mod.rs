@@ -88,7 +88,8 @@ async fn a_models_card_is_shown_and_a_missing_one_said() {
     let version = ModelVersion::at(hour(0));
     let query = format!("card?batch=shop&metric=orders.total&version={version}");
     let page = fixture.get(&format!("/models/{query}")).await.body;
-    for text in ["1.2 % of these points", "&lt;period&gt;", "2.0 KiB"] {
+    let found = ["12h (confidence 90 %)", "75 % of the variance", "24 of 336 points"];
+    for text in ["1.2 % of these points", "&lt;period&gt;", "2.0 KiB"].into_iter().chain(found) {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     let card = fixture.get(&format!("/api/v1/models/{query}")).await.json();
