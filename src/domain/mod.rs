@@ -32,7 +32,7 @@ pub use batch::{
     ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
-pub use channel::{ChannelKind, ChannelSpec};
+pub use channel::{BadRate, ChannelKind, ChannelSpec, OnAmbiguous, PaceSpec, Rate};
 pub use cron::{CronError, CronExpr};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};

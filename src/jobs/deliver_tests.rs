@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         Alert, AlertId, AlertKind, BatchName, ChannelKind, ChannelSpec, MessageEvent, MessageId,
-        MetricName, RunId, Secret, Severity, Span, Timestamp,
+        MetricName, PaceSpec, RunId, Secret, Severity, Span, Timestamp,
     },
 };
 
@@ -63,10 +63,15 @@ fn hook(name: &str, listener: &TcpListener) -> (String, ChannelSpec) {
     let kind = ChannelKind::Webhook {
         url: Secret::new(format!("http://{}/", listener.local_addr().unwrap())),
         secret: None,
-        allow_private: true,
-        timeout: Span::secs(20),
     };
-    (name.to_owned(), ChannelSpec { name: name.to_owned(), kind })
+    let spec = ChannelSpec {
+        name: name.to_owned(),
+        kind,
+        timeout: Span::secs(20),
+        allow_private: true,
+        pace: PaceSpec::UNLIMITED,
+    };
+    (name.to_owned(), spec)
 }
 
 /// Answers every request alike, for ever.

@@ -50,19 +50,16 @@ pub enum Outcome {
 ///
 /// Dropping the future may leave the message sent or not: treat it as ambiguous.
 pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> Outcome {
+    let reach = if channel.allow_private { Reach::Anywhere } else { Reach::Public };
     match &channel.kind {
         ChannelKind::Log => {
             log(message);
             Outcome::Sent
         }
         ChannelKind::File { path } => file::append(path, message).await,
-        ChannelKind::Webhook { url, secret, allow_private, timeout } => {
-            let hook = webhook::Hook {
-                url,
-                secret: secret.as_ref(),
-                reach: if *allow_private { Reach::Anywhere } else { Reach::Public },
-                timeout: *timeout,
-            };
+        ChannelKind::Webhook { url, secret } => {
+            let secret = secret.as_ref();
+            let hook = webhook::Hook { url, secret, reach, timeout: channel.timeout };
             webhook::post(&hook, message, client).await
         }
     }

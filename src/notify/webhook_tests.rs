@@ -7,7 +7,7 @@ use tokio::{
 
 use super::{Outcome, message::tests::message, send, signature::sign};
 use crate::{
-    domain::{ChannelKind, ChannelSpec, Secret, Span},
+    domain::{ChannelKind, ChannelSpec, PaceSpec, Secret, Span},
     net::Client,
 };
 
@@ -20,9 +20,10 @@ fn channel(url: String) -> ChannelSpec {
         kind: ChannelKind::Webhook {
             url: Secret::new(url),
             secret: Some(Secret::new(SECRET.into())),
-            allow_private: true,
-            timeout: Span::secs(20),
         },
+        timeout: Span::secs(20),
+        allow_private: true,
+        pace: PaceSpec::UNLIMITED,
     }
 }
 
@@ -146,9 +147,7 @@ async fn a_connection_cut_after_the_body_is_ambiguous() {
 async fn a_receiver_that_never_answers_is_ambiguous() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut channel = channel(format!("http://{}/{TOKEN}", listener.local_addr().unwrap()));
-    if let ChannelKind::Webhook { timeout, .. } = &mut channel.kind {
-        *timeout = Span::from_micros(100_000);
-    }
+    channel.timeout = Span::from_micros(100_000);
     let receiver = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         request(&mut stream).await;
@@ -194,9 +193,7 @@ async fn a_private_receiver_is_not_called_unless_allowed() {
     let port = listener.local_addr().unwrap().port();
     for host in ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"] {
         let mut channel = channel(format!("http://{host}:{port}/{TOKEN}"));
-        if let ChannelKind::Webhook { allow_private, .. } = &mut channel.kind {
-            *allow_private = false;
-        }
+        channel.allow_private = false;
         let outcome = send(&channel, &message(), &Client::new()).await;
         let Outcome::Refused { reason, status: None } = outcome else {
             panic!("{host}: {outcome:?}")

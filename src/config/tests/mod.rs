@@ -1,6 +1,7 @@
 //! What a project's files mean, and what is said of those that mean nothing.
 
 mod calendar;
+mod channels;
 mod overrides;
 mod reports;
 mod rules;

@@ -1,0 +1,92 @@
+//! `[channels.<name>]`: whom alerts go to. The keys every channel has are read here; those of a kind
+//! in the file of its name.
+//!
+//! A new kind takes: its variant in [`ChannelKind`] with `as_str`, `is_remote` and `usual_pace`; a
+//! file here with `KEYS` and `read`, entered in [`kind`]; and a file in `notify`, entered in
+//! `notify::send`. `timeout`, `allow_private` and how messages are dealt out come from
+//! [`ChannelSpec`]; a kind does not read them.
+
+mod file;
+mod pace;
+mod webhook;
+
+use std::collections::BTreeMap;
+
+use crate::domain::{ChannelKind, ChannelSpec, PaceSpec, Span};
+
+use super::{kinds::Kind, place::Located, section::Section};
+
+/// The channel that is always there.
+pub(super) const LOG_CHANNEL: &str = "log";
+/// A message that is being sent is taken for lost after 120 s; no send may last nearly as long.
+const LONGEST_TIMEOUT: Span = Span::secs(60);
+const USUAL_TIMEOUT: Span = Span::secs(10);
+/// Keys that say something only of channels which call another machine.
+const REMOTE_KEYS: [&str; 2] = ["timeout", "allow_private"];
+
+pub(super) fn read(section: &mut Section<'_>) -> BTreeMap<String, ChannelSpec> {
+    let mut channels = BTreeMap::from([(LOG_CHANNEL.to_owned(), log_channel())]);
+    section.named("channels", |name, place, channel| {
+        if name.trim().is_empty() {
+            channel.check.problem(place, "a channel's name must not be empty");
+        }
+        channels.insert(name.to_owned(), one(name, channel));
+    });
+    channels
+}
+
+fn log_channel() -> ChannelSpec {
+    ChannelSpec {
+        name: LOG_CHANNEL.into(),
+        kind: ChannelKind::Log,
+        timeout: USUAL_TIMEOUT,
+        allow_private: false,
+        pace: PaceSpec::UNLIMITED,
+    }
+}
+
+/// A channel that cannot be read still exists: batches that name it are not to blame.
+fn one(name: &str, channel: &mut Section<'_>) -> ChannelSpec {
+    let kind = kind(channel);
+    if let Some(kind) = kind.as_ref().filter(|kind| !kind.is_remote()) {
+        for key in REMOTE_KEYS {
+            let Some(place) = channel.key_place(key) else { continue };
+            let message = format!("`{key}` has no meaning with kind = \"{}\"", kind.as_str());
+            channel.check.problem(&place, message);
+            channel.ignore(&[key]);
+        }
+    }
+    let is_remote = kind.as_ref().is_none_or(ChannelKind::is_remote);
+    let kind = kind.unwrap_or(ChannelKind::Log);
+    ChannelSpec {
+        name: name.to_owned(),
+        timeout: if is_remote { timeout(channel) } else { USUAL_TIMEOUT },
+        allow_private: is_remote && channel.flag("allow_private", false),
+        pace: pace::read(channel, kind.usual_pace()),
+        kind,
+    }
+}
+
+fn kind(channel: &mut Section<'_>) -> Option<ChannelKind> {
+    channel.read_kind(
+        &[
+            Kind { name: "log", keys: &[], read: &|_| Some(ChannelKind::Log) },
+            Kind { name: "file", keys: file::KEYS, read: &file::read },
+            Kind { name: "webhook", keys: webhook::KEYS, read: &webhook::read },
+        ],
+        &[],
+    )
+}
+
+fn timeout(channel: &mut Section<'_>) -> Span {
+    let timeout = match channel.positive_span("timeout") {
+        Some(Located { value, place }) if LONGEST_TIMEOUT < value => {
+            let message = format!("`timeout` is {value}; it must be at most {LONGEST_TIMEOUT}");
+            channel.check.problem(&place, message);
+            LONGEST_TIMEOUT
+        }
+        found => found.map_or(USUAL_TIMEOUT, |found| found.value),
+    };
+    channel.show("timeout", timeout.to_string());
+    timeout
+}

@@ -1,0 +1,37 @@
+//! `kind = "webhook"`.
+
+use base64::Engine;
+
+use crate::domain::ChannelKind;
+
+use super::super::{section::Section, system::is_web_address};
+
+pub(super) const KEYS: &[&str] = &["url", "secret"];
+
+pub(super) fn read(channel: &mut Section<'_>) -> Option<ChannelKind> {
+    if !channel.has("url") {
+        channel.missing("url", "write the address that alerts are posted to");
+    }
+    let url = channel.secret("url");
+    if let Some(url) = &url
+        && !is_web_address(url.value.reveal())
+    {
+        channel.check.problem(&url.place, "this is not an http:// or https:// address");
+    }
+    let secret = channel.secret("secret");
+    if let Some(secret) = &secret
+        && !is_signing_key(secret.value.reveal())
+    {
+        let help = "write `whsec_` and 24 to 64 bytes in base64";
+        channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
+    }
+    let secret = secret.map(|secret| secret.value);
+    Some(ChannelKind::Webhook { url: url?.value, secret })
+}
+
+/// As the Standard Webhooks specification writes symmetric keys.
+fn is_signing_key(text: &str) -> bool {
+    let key = text.strip_prefix("whsec_");
+    let bytes = key.and_then(|key| base64::engine::general_purpose::STANDARD.decode(key).ok());
+    bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}
