@@ -1,10 +1,7 @@
 //! Why an alert was raised, in one line for people.
 
 use super::{Scored, usual::Usual};
-use crate::domain::{MetricName, Span, Timestamp, words};
-
-/// From this many times the expected value on, a ratio is easier to read than a percentage.
-const RATIO_FROM: f64 = 10.0;
+use crate::domain::{MetricName, Span, Timestamp, change, words};
 
 /// The score that crossed the threshold and how many scores it is the mean of.
 #[derive(Debug, Clone, Copy)]
@@ -66,27 +63,6 @@ fn points(n: usize) -> String {
     if n == 1 { "the point".to_owned() } else { format!("the {n} points") }
 }
 
-/// How far a value is from another, in the words that fit the size.
-fn change(value: f64, usual: f64) -> String {
-    if value == usual {
-        return "no change".to_owned();
-    }
-    let side = if usual < value { "above" } else { "below" };
-    let ratio = value / usual;
-    if usual == 0.0 || !ratio.is_finite() {
-        return format!("{} {side}", words::number((value - usual).abs()));
-    }
-    if RATIO_FROM <= ratio {
-        return format!("{} times as much", words::number(ratio));
-    }
-    let percent = 100.0 * ((value - usual) / usual).abs();
-    match percent {
-        p if p < 1.0 => format!("less than 1 % {side}"),
-        p if 100.0 * RATIO_FROM <= p => format!("{} {side}", words::number((value - usual).abs())),
-        p => format!("{p:.0} % {side}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,14 +107,6 @@ mod tests {
             "orders was 1.5, expected 1 to 3 (2): inside that range, but its course of late is \
              unusual (score 0.98)",
         );
-    }
-
-    #[test]
-    fn a_change_of_sign_keeps_its_side() {
-        assert_eq!(change(5.0, -10.0), "150 % above");
-        assert_eq!(change(-15.0, -10.0), "50 % below");
-        assert_eq!(change(1e300, -1e-300), "1e300 above");
-        assert_eq!(change(100.4, 100.0), "less than 1 % above");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
-use crate::domain::{Band, ScorePoint, Severity, Timestamp};
+use crate::domain::{Band, Judged, ScorePoint, Severity, Timestamp};
 
 use super::{
     Window,
@@ -86,7 +86,8 @@ impl Plot<'_> {
     }
 
     /// The rows behind the read-out, for the page's script:
-    /// `[[seconds, value, lower, expected, upper, score], …]`, with `null` for what is not known.
+    /// `[[seconds, value, lower, expected, upper, score, why], …]`, with `null` for what is not known;
+    /// `why` are words for what is unusual about the value.
     pub(crate) fn rows(&self) -> String {
         let mut rows: BTreeMap<Timestamp, (Option<f64>, Option<&ScorePoint>)> =
             self.values.iter().map(|(at, value)| (*at, (Some(*value), None))).collect();
@@ -110,7 +111,10 @@ impl Plot<'_> {
                     score.map(|score| score.score),
                 ];
                 let numbers: Vec<String> = numbers.into_iter().map(json_number).collect();
-                format!("[{},{}]", at.secs(), numbers.join(","))
+                // The words are the program's own and hold nothing that JSON would escape.
+                let why = score.and_then(|score| Judged::from(score).notable());
+                let why = why.map_or("null".to_owned(), |words| format!("\"{words}\""));
+                format!("[{},{},{why}]", at.secs(), numbers.join(","))
             })
             .collect();
         format!("[{}]", texts.join(","))
@@ -304,7 +308,7 @@ fn json_number(number: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::{MetricName, ModelVersion};
+    use crate::domain::{Aspect, MetricName, ModelVersion};
 
     use super::*;
 
@@ -321,6 +325,7 @@ mod tests {
                 value: 10.0,
                 score: if hour == 20 { 0.99 } else { 0.2 },
                 band: Some(band),
+                aspect: None,
                 model: ModelVersion::at(at(0)),
             })
             .collect()
@@ -386,7 +391,8 @@ mod tests {
     #[test]
     fn read_out_rows_join_values_and_scores_by_time() {
         let values = [(at(0), 10.123_456_789), (at(2), f64::MAX)];
-        let scores = scores(2);
+        let mut scores = scores(2);
+        scores[1] = ScorePoint { score: 0.9, aspect: Some(Aspect::Frozen), ..scores[1].clone() };
         let plot = Plot {
             window: Window { from: at(0), to: at(3) },
             tz: Tz::UTC,
@@ -398,8 +404,9 @@ mod tests {
         };
         assert_eq!(
             plot.rows(),
-            "[[1767225600,10.12346,8,10,12,0.2],[1767229200,10,8,10,12,0.2],\
-             [1767232800,1.797693e308,null,null,null,null]]"
+            "[[1767225600,10.12346,8,10,12,0.2,null],\
+             [1767229200,10,8,10,12,0.9,\"it has stopped changing\"],\
+             [1767232800,1.797693e308,null,null,null,null,null]]"
         );
     }
 }

@@ -9,11 +9,14 @@ use crate::{
         feedback,
         metrics::{self, MetricRow},
         models::{self, ModelRow},
+        segments,
     },
     domain::{
-        AlertId, BatchName, Feedback, MetricName, ModelCard, ModelQuality, Timestamp, words::number,
+        AlertId, BatchName, Feedback, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
+        Span, Timestamp, words::number,
     },
     io::{Key, json},
+    series::Range,
 };
 
 use super::{
@@ -109,8 +112,10 @@ pub(super) async fn metrics(global: &Global, command: Metrics) -> anyhow::Result
             let rows = metrics::list(&mut reader, &batch).await?;
             match rows.into_iter().find(|row| row.metric.as_str() == metric) {
                 Some(row) => {
-                    let fields = metric_fields(&row, now);
-                    listing::print_one(global, &Named { batch, row }, &fields)
+                    let reason = newest_reason(&opened, &batch, &row).await?;
+                    let mut fields = metric_fields(&row, now);
+                    fields.push(("why", or_dash(reason.as_ref(), Clone::clone)));
+                    listing::print_one(global, &Told { batch, row, reason }, &fields)
                 }
                 None => missing(&format!("batch `{batch}` has no metric `{metric}`")),
             }
@@ -195,6 +200,33 @@ struct Named<T> {
     batch: BatchName,
     #[serde(flatten)]
     row: T,
+}
+
+/// A metric with the reason of its newest score.
+#[derive(serde::Serialize)]
+struct Told {
+    batch: BatchName,
+    #[serde(flatten)]
+    row: MetricRow,
+    reason: Option<String>,
+}
+
+/// Why the newest score is what it is; nothing where there is none, or where it is not kept any
+/// more.
+async fn newest_reason(
+    opened: &Opened,
+    batch: &BatchName,
+    row: &MetricRow,
+) -> anyhow::Result<Option<String>> {
+    let Some(at) = row.last_score_at else { return Ok(None) };
+    let range =
+        Range { metric: Some(row.metric.clone()), ..Range::between(at, at + Span::from_micros(1)) };
+    let mut reader = opened.ctx.catalog.reader().await?;
+    let live =
+        segments::live(&mut reader, batch, SegmentKind::Scores, range.from, range.to).await?;
+    let scores = opened.ctx.history.read_scores(&live, &range).await?;
+    let newest = scores.get(&row.metric).and_then(|points| points.last());
+    Ok(newest.map(|point| Judged::from(point).reason()))
 }
 
 /// Opens a project for looking at it; nothing is logged.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::artifact::{DecodeError, float};
 use super::params::Reader;
 use super::scaling::{self, Proba, Scaling};
-use crate::domain::{NoScore, Plain, RowScore};
+use crate::domain::{Aspect, NoScore, Plain, RowScore};
 use crate::features::FeatureFrame;
 
 /// Parameters every detector of rows has.
@@ -84,12 +84,17 @@ impl<M: Decide> ByRow<M> {
     pub(super) fn score(&self, frame: &FeatureFrame, rows: Range<usize>) -> Vec<RowScore> {
         let mut columns = vec![0.0; frame.n_columns()];
         let n_expected = self.model.n_columns().unwrap_or(columns.len());
+        let aspect = match self.model.n_columns() {
+            None | Some(1) => Aspect::Value,
+            Some(_) => Aspect::Course,
+        };
         self.model.decide(|decide| {
             let score = |row| RowScore {
                 at: frame.at[row],
                 score: readable(frame, row, &mut columns, n_expected)
                     .and_then(|()| self.scaling.score(decide(&mut columns))),
                 band: None,
+                aspect: Some(aspect),
             };
             rows.map(score).collect()
         })

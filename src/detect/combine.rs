@@ -1,6 +1,6 @@
 //! Several detectors' scores of the same rows made one.
 
-use crate::domain::{Combine, RowScore};
+use crate::domain::{Aspect, Combine, RowScore};
 
 use super::robust;
 
@@ -24,9 +24,21 @@ pub fn combine(how: Combine, parts: &[Vec<RowScore>]) -> Vec<RowScore> {
                 true => first[row].score.clone(),
                 false => Ok(reduce(how, &mut scores).clamp(0.0, 1.0)),
             };
-            RowScore { at: first[row].at, score, band: rows().find_map(|row| row.band) }
+            RowScore {
+                at: first[row].at,
+                score,
+                band: rows().find_map(|row| row.band),
+                aspect: loudest(rows()),
+            }
         })
         .collect()
+}
+
+/// What the highest of the scores is about; of equal ones the first counts.
+fn loudest<'a>(rows: impl Iterator<Item = &'a RowScore>) -> Option<Aspect> {
+    let scored = rows.filter_map(|row| Some((*row.score.as_ref().ok()?, row.aspect)));
+    let higher = |a: (f64, Option<Aspect>), b: (f64, Option<Aspect>)| if a.0 < b.0 { b } else { a };
+    scored.reduce(higher).and_then(|(_, aspect)| aspect)
 }
 
 /// `scores` is never empty and never holds NaN.
@@ -49,7 +61,7 @@ mod tests {
     use crate::domain::{Band, NoScore, Timestamp};
 
     fn part(score: Result<f64, NoScore>) -> Vec<RowScore> {
-        vec![RowScore { at: Timestamp::MIN, score, band: None }]
+        vec![RowScore { at: Timestamp::MIN, score, band: None, aspect: None }]
     }
 
     #[track_caller]
@@ -76,6 +88,18 @@ mod tests {
         assert_eq!(combined[0].score, Err(NoScore::Constant));
         assert_eq!(combined[0].band, second[0].band);
         assert_eq!(combine(Combine::Max, &[]), []);
+    }
+
+    #[test]
+    fn the_highest_score_says_what_the_row_is_about() {
+        let about =
+            |score, aspect| vec![RowScore { aspect: Some(aspect), ..part(score)[0].clone() }];
+        let parts = [
+            about(Ok(0.2), Aspect::Level),
+            about(Err(NoScore::Constant), Aspect::Jump),
+            about(Ok(0.8), Aspect::Course),
+        ];
+        assert_eq!(combine(Combine::Mean, &parts)[0].aspect, Some(Aspect::Course));
     }
 
     fn combined(how: Combine, scores: &[Option<f64>]) -> Result<f64, NoScore> {

@@ -2,6 +2,7 @@
 //! disk, database or async here.
 
 mod alert;
+mod aspect;
 mod batch;
 mod budget;
 mod channel;
@@ -13,6 +14,7 @@ mod model;
 mod names;
 mod period;
 mod plain;
+mod reason;
 mod remembered;
 mod run;
 mod schedule;
@@ -26,6 +28,7 @@ mod time;
 pub mod words;
 
 pub use alert::{Alert, AlertId, AlertKind, AlertState, Direction, Episode, Resolution, Severity};
+pub use aspect::Aspect;
 pub use batch::{
     AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorRole,
     DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming,
@@ -43,6 +46,7 @@ pub use model::{
 pub use names::{BatchName, MetricName, NameError};
 pub use period::{Period, WarmingUp};
 pub use plain::Plain;
+pub use reason::{Judged, change};
 pub use remembered::Remembered;
 pub use run::{
     AlertReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState, ScoreReport,

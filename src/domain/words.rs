@@ -1,5 +1,7 @@
 //! Numbers and foreign texts as people read them: in reasons, messages, tables and pages.
 
+use super::Span;
+
 /// Longest foreign text on one line, in characters.
 const MAX_SHOWN: usize = 120;
 
@@ -35,6 +37,18 @@ pub fn number(value: f64) -> String {
 /// A count with its thousands marked.
 pub fn count(n: u64) -> String {
     with_thousands(&n.to_string())
+}
+
+/// A length in its largest unit: `45 s`, `3 min`, `7 h`, `12 d`, `3 years`.
+pub fn rough(span: Span) -> String {
+    let secs = span.micros() / 1_000_000;
+    match secs {
+        ..60 => format!("{secs} s"),
+        60..3_600 => format!("{} min", secs / 60),
+        3_600..172_800 => format!("{} h", secs / 3_600),
+        172_800..63_072_000 => format!("{} d", secs / 86_400),
+        _ => format!("{} years", secs / 31_536_000),
+    }
 }
 
 /// A text from outside on one line: control, direction-changing and invisible characters are

@@ -12,7 +12,7 @@ use crate::{
         run_log::LogLine,
         runs::{self, RunFilter},
     },
-    domain::{AlertId, Band, ModelCard, ModelVersion, RunId, Timestamp},
+    domain::{AlertId, Aspect, Band, Judged, ModelCard, ModelVersion, RunId, Timestamp},
 };
 
 use super::{
@@ -130,6 +130,10 @@ pub(super) struct ScoreView {
     value: f64,
     score: f64,
     band: Option<Band>,
+    /// What the score is mostly about.
+    aspect: Option<Aspect>,
+    /// Why the score is what it is, in one line.
+    reason: String,
     model: ModelVersion,
 }
 
@@ -146,10 +150,12 @@ pub(super) async fn scores(
     let rows = read.remove(&metric.metric).unwrap_or_default().into_iter();
     let all = rows
         .map(|row| ScoreView {
+            reason: Judged::from(&row).reason(),
             at: row.at,
             value: row.value,
             score: row.score,
             band: row.band,
+            aspect: row.aspect,
             model: row.model,
         })
         .collect();

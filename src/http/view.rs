@@ -8,11 +8,10 @@ use crate::{
     catalog::{alerts::AlertRow, metrics::MetricRow, models::ModelRow, runs::RunRow},
     domain::{
         BatchName, BatchSpec, JobKind, MetricName, ModelVersion, RunState, Span, Timestamp,
-        Trigger, words::shown,
+        Trigger,
+        words::{rough, shown},
     },
 };
-
-use super::words::rough;
 
 /// A run with what it took and did.
 #[derive(Debug, Serialize)]

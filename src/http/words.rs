@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 
+use crate::domain::words::rough;
 use crate::domain::{Span, Timestamp};
 
 /// How long ago, in the largest unit that says enough: `just now`, `3 min ago`, `in 2 h`.
@@ -12,18 +13,6 @@ pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
         -5_000_000..=5_000_000 => "just now".to_owned(),
         ..-5_000_000 => format!("in {length}"),
         _ => format!("{length} ago"),
-    }
-}
-
-/// A length in its largest unit: `45 s`, `3 min`, `7 h`, `12 d`, `3 years`.
-pub(super) fn rough(span: Span) -> String {
-    let secs = span.micros() / 1_000_000;
-    match secs {
-        ..60 => format!("{secs} s"),
-        60..3_600 => format!("{} min", secs / 60),
-        3_600..172_800 => format!("{} h", secs / 3_600),
-        172_800..63_072_000 => format!("{} d", secs / 86_400),
-        _ => format!("{} years", secs / 31_536_000),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     detect::Fitted,
     domain::{
         BatchSpec, Budget, Calibration, Injected, InjectedKind, ModelQuality, ModelVersion,
-        NoScore, RowScore, ScorePoint, Series,
+        NoScore, RowScore, ScorePoint, Series, Span,
     },
 };
 
@@ -29,11 +29,20 @@ const SIZE: f64 = 1.5;
 
 /// Places where more than 2.5 usual steps lie between two rows.
 pub(super) fn gaps(series: &Series) -> u64 {
-    let steps: Vec<i64> = series.at.windows(2).map(|two| (two[1] - two[0]).micros()).collect();
-    let mut sorted = steps.clone();
+    let usual = usual_step(series).map_or(0, Span::micros);
+    let is_gap = |step: &i64| usual.saturating_mul(5) < step.saturating_mul(2);
+    steps(series).filter(is_gap).count() as u64
+}
+
+/// The usual time between two rows: the median; `None` where there are not two.
+pub(super) fn usual_step(series: &Series) -> Option<Span> {
+    let mut sorted: Vec<i64> = steps(series).collect();
     sorted.sort_unstable();
-    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
-    steps.iter().filter(|step| usual.saturating_mul(5) < step.saturating_mul(2)).count() as u64
+    sorted.get(sorted.len() / 2).copied().map(Span::from_micros)
+}
+
+fn steps(series: &Series) -> impl Iterator<Item = i64> {
+    series.at.windows(2).map(|two| (two[1] - two[0]).micros())
 }
 
 /// Gives a model of a series, as a training would.
@@ -67,7 +76,7 @@ fn unseen(series: &Series, batch: &BatchSpec, fit: &FitModel<'_>) -> Vec<Scored>
         let (rows, values) = verify::score_newest(&model.detectors, &known, batch, to - from);
         let version = ModelVersion::at(start);
         let point = |(row, value): (RowScore, f64)| {
-            let RowScore { at, score, band } = row;
+            let RowScore { at, score, band, .. } = row;
             let score = score.ok()?;
             (start <= at).then(|| Scored { at, value, score, band, model: version.clone() })
         };

@@ -161,7 +161,7 @@ fn score_metric(
     let mut rivals = rivals(series, model, batch);
     let mut outcome = Scored::default();
     for (row, value) in rows.into_iter().zip(values) {
-        let rival = rivals.next().and_then(|rival| Some((rival.score.ok()?, rival.band)));
+        let rival = rivals.next();
         let is_known = known.get(&row.at).is_some_and(|old| {
             old.model == model.version && old.value.to_bits() == value.to_bits()
         });
@@ -170,10 +170,13 @@ fn score_metric(
         }
         match row.score {
             Ok(score) => {
+                let RowScore { at, band, aspect, .. } = row;
                 let (metric, model) = (series.metric.clone(), model.version.clone());
-                let point = ScorePoint { metric, at: row.at, value, score, band: row.band, model };
-                let other = |(score, band)| ScorePoint { score, band, ..point.clone() };
-                outcome.challengers.extend(rival.map(other));
+                let point = ScorePoint { metric, at, value, score, band, aspect, model };
+                let other = |RowScore { score, band, aspect, .. }: RowScore| {
+                    Some(ScorePoint { score: score.ok()?, band, aspect, ..point.clone() })
+                };
+                outcome.challengers.extend(rival.and_then(other));
                 outcome.scored.push(point);
             }
             Err(reason) => outcome.unscored.push(reason),

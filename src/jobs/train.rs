@@ -228,10 +228,10 @@ fn fit_metric(
     let Learnable { series, n_excluded, .. } = learnable;
     let (need, have) = (batch.train.min_points, series.len());
     let (Some(first), Some(last)) = (series.at.first(), series.at.last()) else {
-        return Err(NoScore::TooFewPoints { need, have });
+        return Err(NoScore::WarmingUp { need, have, every: None });
     };
     if have < need {
-        return Err(NoScore::TooFewPoints { need, have });
+        return Err(NoScore::WarmingUp { need, have, every: quality::usual_step(series) });
     }
     let (mut model, mut left_out) = fit::model(series, version, batch)?;
     let tested = verify::self_test(&model, series, batch);

@@ -1,13 +1,15 @@
 //! Rows to columns and back: the schema of the segments. Points are `metric`, `at`, `value`;
-//! scores add `score`, `expected`, `lower`, `upper`, `model`. Sorted by (metric, at).
+//! scores add `score`, `expected`, `lower`, `upper`, `aspect`, `model`. Sorted by (metric, at).
 
 use polars::prelude::{
     Column, DataFrame, DataType, Float64Chunked, Int64Chunked, IntoColumn, NamedFrom, PolarsError,
-    Series as Values, TimeUnit, TimeZone,
+    Series as Values, StringChunked, TimeUnit, TimeZone,
 };
 
 use super::merge::{Rows, arrive};
-use crate::domain::{Band, MetricName, ModelVersion, NameError, ScorePoint, Series, Timestamp};
+use crate::domain::{
+    Aspect, Band, MetricName, ModelVersion, NameError, ScorePoint, Series, Timestamp,
+};
 
 /// A segment whose columns are not those of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,10 @@ pub(super) fn scores_frame(rows: &Rows<ScorePoint>) -> Result<DataFrame, PolarsE
         bounds("expected", |band| band.expected),
         bounds("lower", |band| band.lower),
         bounds("upper", |band| band.upper),
+        Column::new(
+            "aspect".into(),
+            all().map(|row| row.aspect.map(Aspect::as_str)).collect::<Vec<_>>(),
+        ),
         Column::new("model".into(), all().map(|row| row.model.as_str()).collect::<Vec<_>>()),
     ])
 }
@@ -164,6 +170,7 @@ pub(super) fn add_scores(
     let (value, score) = (value?, score?);
     let (expected, lower, upper) = (expected?, lower?, upper?);
     let model = frame.column("model")?.str()?.rechunk();
+    let aspect = aspects(frame)?;
     let mut versions = LastVersion(None);
     for_each_metric(frame, |metric, range| {
         let mut of_metric = Vec::new();
@@ -183,6 +190,7 @@ pub(super) fn add_scores(
                 value: finite(&value, row, "value")?,
                 score: finite(&score, row, "score")?,
                 band,
+                aspect: aspect.as_ref().and_then(|names| names.get(row)?.parse().ok()),
                 model: version.ok_or(ColumnError::Value { row, column: "model" })?,
             });
         }
@@ -257,6 +265,15 @@ fn numbers(frame: &DataFrame, name: &str) -> Result<Float64Chunked, ColumnError>
     Ok(frame.column(name)?.f64()?.rechunk().into_owned())
 }
 
+/// What scores are about. Segments of earlier versions of this program do not say; a name this one
+/// does not know is a later one's.
+fn aspects(frame: &DataFrame) -> Result<Option<StringChunked>, ColumnError> {
+    match frame.column("aspect") {
+        Ok(names) => Ok(Some(names.str()?.rechunk().into_owned())),
+        Err(_) => Ok(None),
+    }
+}
+
 fn instant(at: &Int64Chunked, row: usize) -> Result<Timestamp, ColumnError> {
     let instant = at.get(row).and_then(Timestamp::from_micros);
     instant.ok_or(ColumnError::Value { row, column: "at" })
@@ -265,4 +282,30 @@ fn instant(at: &Int64Chunked, row: usize) -> Result<Timestamp, ColumnError> {
 fn finite(values: &Float64Chunked, row: usize, column: &'static str) -> Result<f64, ColumnError> {
     let value = values.get(row).filter(|value| value.is_finite());
     value.ok_or(ColumnError::Value { row, column })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_stored_before_they_said_what_they_are_about_are_read() {
+        let at = Timestamp::from_secs(1).unwrap();
+        let metric = MetricName::parse("orders").unwrap();
+        let (aspect, model) = (Some(Aspect::Jump), ModelVersion::at(at));
+        let row = ScorePoint { metric, at, value: 2.0, score: 0.5, band: None, aspect, model };
+        let rows = Rows::from([(row.metric.clone(), vec![row.clone()])]);
+        let frame = scores_frame(&rows).unwrap();
+        let read = |frame: &DataFrame| {
+            let mut rows = Rows::new();
+            add_scores(&mut rows, frame, &|_| true).unwrap();
+            rows
+        };
+        assert_eq!(read(&frame), rows);
+        let earlier = ScorePoint { aspect: None, ..row.clone() };
+        let earlier = Rows::from([(row.metric.clone(), vec![earlier])]);
+        assert_eq!(read(&frame.drop("aspect").unwrap()), earlier);
+        let later = Column::new("aspect".into(), ["of a later version"]);
+        assert_eq!(read(&frame.clone().with_column(later).unwrap().clone()), earlier);
+    }
 }

@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     compute::Compute,
     domain::{
-        Band, BatchName, MetricName, ModelVersion, Point, RunId, ScorePoint, Segment, SegmentKind,
-        Series, Span, StorageBackend, StorageSpec, Timestamp,
+        Aspect, Band, BatchName, MetricName, ModelVersion, Point, RunId, ScorePoint, Segment,
+        SegmentKind, Series, Span, StorageBackend, StorageSpec, Timestamp,
     },
     io::{Key, Store, StoreError, WriteMode, layout, parquet::Compression},
 };
@@ -188,7 +188,16 @@ async fn only_new_and_different_points_are_news() {
 
 fn score(metric: &str, secs: i64, score: f64, band: Option<Band>) -> ScorePoint {
     let model = ModelVersion::at(at(1_700_000_000 + secs));
-    ScorePoint { metric: name(metric), at: at(secs), value: 2.0 * score, score, band, model }
+    let aspect = band.map(|_| Aspect::NovelLevel);
+    ScorePoint {
+        metric: name(metric),
+        at: at(secs),
+        value: 2.0 * score,
+        score,
+        band,
+        aspect,
+        model,
+    }
 }
 
 #[tokio::test]

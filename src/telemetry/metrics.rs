@@ -327,7 +327,7 @@ impl Own {
 /// A skip's reason as a label: the kind alone, without its numbers.
 const fn skip_label(reason: &NoScore) -> &'static str {
     match reason {
-        NoScore::TooFewPoints { .. } => "too_few_points",
+        NoScore::TooFewPoints { .. } | NoScore::WarmingUp { .. } => "too_few_points",
         NoScore::Constant => "constant",
         NoScore::NotEnoughPast => "not_enough_past",
         NoScore::OutOfRange => "out_of_range",

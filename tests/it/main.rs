@@ -49,6 +49,9 @@ mod serve;
 /// Rows that are sent to the daemon.
 mod push;
 
+/// Scores in words.
+mod reasons;
+
 /// Foreground runs that are interrupted, and storage that keeps nothing.
 mod foreground;
 

@@ -53,7 +53,7 @@ function startChart(chart) {
 
   function show(index) {
     current = index;
-    const [at, value, lower, expected, upper, score] = rows[index];
+    const [at, value, lower, expected, upper, score, why] = rows[index];
     cross ??= shape("line", { class: "cross", y1: TOP, y2: BOTTOM }, plot);
     cross.setAttribute("x1", percent(at));
     cross.setAttribute("x2", percent(at));
@@ -63,6 +63,7 @@ function startChart(chart) {
     parts.push(strong);
     if (expected !== null) parts.push(` · expected ${figure(expected)} (${figure(lower)} to ${figure(upper)})`);
     if (score !== null) parts.push(` · score ${score > 0.99 && score < 1 ? score.toFixed(4) : score.toFixed(2)}`);
+    if (why !== null) parts.push(` · ${why}`);
     readout.replaceChildren(...parts);
   }
 

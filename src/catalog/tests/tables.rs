@@ -150,6 +150,7 @@ async fn nothing_noted_of_a_metric_moves_back() {
         value: 1.5,
         score,
         band: None,
+        aspect: None,
         model: model(1).version,
     };
     metrics::note_scores(&mut tx, &name, &[score(10, 0.5), score(9, 0.9)]).await.unwrap();

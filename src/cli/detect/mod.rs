@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     detect::PERIODS,
-    domain::{Budget, DetectorKind, MetricName, RowScore, Span},
+    domain::{Budget, DetectorKind, Judged, MetricName, RowScore, Span},
     evaluate::{Setup, Walk},
 };
 
@@ -56,6 +56,9 @@ pub(super) struct Detect {
     /// Draw value, band, scores and alerts into this file as well (.svg)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Say in words, in a last column, why each score is what it is
+    #[arg(long)]
+    reasons: bool,
     /// Write here instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -83,7 +86,8 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     let bar = progress_bar(size, command.out.is_some());
     let layout = Layout::read(&mut input).with_context(|| format!("read `{name}`"))?;
     let sketch = command.plot.as_ref().map(|_| Sketch::default());
-    let mut pass = Pass { walk, bar, line, sketch, tally: Tally::default() };
+    let has_reasons = command.reasons;
+    let mut pass = Pass { walk, bar, line, sketch, has_reasons, tally: Tally::default() };
     match &command.out {
         Some(path) => {
             refuse_same_file(&command.file, path)?;
@@ -164,6 +168,7 @@ struct Pass {
     walk: Walk,
     line: Line,
     sketch: Option<Sketch>,
+    has_reasons: bool,
     bar: ProgressBar,
     tally: Tally,
 }
@@ -175,7 +180,8 @@ impl Pass {
         layout: Layout,
         mut out: impl Write,
     ) -> anyhow::Result<()> {
-        writeln!(out, "timestamp,value,score,expected,lower,upper,alert")?;
+        let last = if self.has_reasons { ",reason" } else { "" };
+        writeln!(out, "timestamp,value,score,expected,lower,upper,alert{last}")?;
         let mut lines = Lines::new(input, layout);
         let mut chunk: Vec<Row> = Vec::new();
         while let Some(row) = lines.next_row()? {
@@ -232,7 +238,23 @@ impl Pass {
                 self.line.learn(at, value, score);
             }
         }
-        writeln!(out, "{}", score.map_or("", |_| if is_alert { "true" } else { "false" }))
+        write!(out, "{}", score.map_or("", |_| if is_alert { "true" } else { "false" }))?;
+        if self.has_reasons {
+            write!(out, ",\"{}\"", reason(row, verdict))?;
+        }
+        writeln!(out)
+    }
+}
+
+/// Why a row has its score, or none. Nothing foreign is in it, and no quote.
+fn reason(row: &Row, verdict: Option<&RowScore>) -> String {
+    match (row.point(), verdict) {
+        (Some((_, value)), Some(RowScore { score: Ok(score), band, aspect, .. })) => {
+            Judged { value, score: *score, band: *band, aspect: *aspect }.reason()
+        }
+        (Some(_), Some(RowScore { score: Err(reason), .. })) => reason.to_string(),
+        (Some(_), None) => "no model yet, or a time that is not later than one before".to_owned(),
+        (None, _) => "no value".to_owned(),
     }
 }
 

@@ -120,6 +120,7 @@ impl Sketch {
                 value: row.value,
                 score: row.score?,
                 band: row.band,
+                aspect: None,
                 // The walk's models have no names.
                 model: ModelVersion::at(group.first),
             })

@@ -5,12 +5,20 @@ use std::fmt::Write as _;
 use super::*;
 
 fn run(kind: DetectorKind, text: &str) -> anyhow::Result<(Vec<String>, Tally)> {
+    run_with(kind, text, false)
+}
+
+fn run_with(
+    kind: DetectorKind,
+    text: &str,
+    has_reasons: bool,
+) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
     let layout = Layout::read(&mut input)?;
     let walk = begin(kind, None)?;
     let line = line_of(ALERT_LINE, None)?;
     let bar = ProgressBar::hidden();
-    let mut pass = Pass { walk, bar, line, sketch: None, tally: Tally::default() };
+    let mut pass = Pass { walk, bar, line, sketch: None, has_reasons, tally: Tally::default() };
     let mut out = Vec::new();
     pass.run(input, layout, &mut out)?;
     let lines = String::from_utf8(out)?.lines().map(str::to_owned).collect();
@@ -75,6 +83,23 @@ fn what_is_no_table_is_said() {
 }
 
 #[test]
+fn reasons_are_a_last_column_beside_the_same_scores() {
+    let (kind, text) = (DetectorKind::Auto, hours(900, 700));
+    let (with, _) = run_with(kind, &text, true).unwrap();
+    let (without, _) = run(kind, &text).unwrap();
+    assert!(with[0].ends_with(",alert,reason"));
+    for (with, without) in with.iter().zip(&without) {
+        assert!(with.starts_with(without), "{with}");
+    }
+    let reason = |row: usize| with[row].split('"').nth(1).unwrap();
+    assert_eq!(reason(1), "warming up: 1 of the 32 points a model needs");
+    assert!(reason(690).starts_with("usual: ") && reason(690).ends_with("inside that range"));
+    let spike = reason(701);
+    assert!(spike.starts_with("very unusual: 300, expected "), "{spike}");
+    assert!(spike.ends_with("no value like it was seen before"), "{spike}");
+}
+
+#[test]
 fn the_input_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.csv");
@@ -86,6 +111,7 @@ fn the_input_is_not_overwritten() {
         threshold: ALERT_LINE,
         budget: None,
         plot: None,
+        reasons: false,
         out: Some(dir.path().join(".").join("a.csv")),
     };
     assert!(detect(&command).unwrap_err().to_string().contains("write to another file"));

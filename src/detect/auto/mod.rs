@@ -25,7 +25,7 @@ pub use stream::Stream;
 use super::FitContext;
 use super::params::SeasonalParams;
 use super::seasonal::{self, Look, Seasonal};
-use crate::domain::{Band, NoScore, RowScore, Timestamp};
+use crate::domain::{Aspect, Band, NoScore, RowScore, Timestamp};
 use crate::features::FeatureFrame;
 use walk::{Signals, Units, Walk};
 
@@ -139,6 +139,7 @@ fn told(look: &Look, value: f64) -> f64 {
 struct Verdict {
     quotient: f64,
     band: Option<Band>,
+    aspect: Aspect,
 }
 
 impl Verdict {
@@ -152,14 +153,21 @@ impl Verdict {
         let [below, above] =
             look.sides.map(|side| pooled(signals.side, side) / model.params.sensitivity);
         let bounds = [look.expected, look.expected - below, look.expected + above];
-        Self { quotient, band: band_of(bounds) }
+        // The side that is louder by itself names the row.
+        let aspect = match 0.0 < say && signals.quotient < look.quotient {
+            true => look.view,
+            false => signals.loudest(),
+        };
+        Self { quotient, band: band_of(bounds), aspect }
     }
 }
 
 fn row_score(at: Timestamp, verdict: Option<Verdict>) -> RowScore {
     match verdict {
-        Some(verdict) => RowScore { at, score: Ok(score_of(verdict.quotient)), band: verdict.band },
-        None => RowScore { at, score: Err(NoScore::OutOfRange), band: None },
+        Some(Verdict { quotient, band, aspect }) => {
+            RowScore { at, score: Ok(score_of(quotient)), band, aspect: Some(aspect) }
+        }
+        None => RowScore::without(at, NoScore::OutOfRange),
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::FitContext;
 use super::super::params::{self, Params, SeasonalParams};
 use super::super::seasonal::{self, Watch};
 use super::{Auto, Verdict, emission::Emission, fit, row_score, told};
-use crate::domain::{DetectorKind, NoScore, ParamValue, RowScore, Timestamp};
+use crate::domain::{Aspect, DetectorKind, NoScore, ParamValue, RowScore, Timestamp};
 use crate::features::FeatureFrame;
 
 /// Fewest values that give a score.
@@ -73,7 +73,7 @@ impl Stream {
     /// at the same time. An incident is said once, and again when it gets worse.
     pub fn push(&mut self, at: Timestamp, value: f64) -> RowScore {
         if !value.is_finite() {
-            return RowScore { at, score: Err(NoScore::OutOfRange), band: None };
+            return RowScore::without(at, NoScore::OutOfRange);
         }
         let value = value.clamp(-MOST_VALUE, MOST_VALUE);
         let counted_at = self.in_order(at);
@@ -83,7 +83,7 @@ impl Stream {
             Some(verdict) => row_score(at, verdict),
             None => {
                 let reason = NoScore::TooFewPoints { need: MIN_POINTS, have: self.n_rows };
-                RowScore { at, score: Err(reason), band: None }
+                RowScore::without(at, reason)
             }
         }
     }
@@ -159,7 +159,11 @@ impl Live {
         let look = self.model.seasonal.look(&mut self.watch, at, value)?;
         let signals = self.model.walk.step(told(&look, value), look.expected);
         let mut verdict = Verdict::of(&self.model, &look, &signals);
-        verdict.quotient = self.emission.emit(verdict.quotient);
+        let emitted = self.emission.emit(verdict.quotient);
+        if emitted < verdict.quotient && 1.0 <= verdict.quotient {
+            verdict.aspect = Aspect::Repeated;
+        }
+        verdict.quotient = emitted;
         Some(verdict)
     }
 

@@ -6,6 +6,7 @@ use super::{
     novelty::{News, Novelty},
     pack::{Pack, Unpack},
 };
+use crate::domain::Aspect;
 
 /// Hours that level and activity are means over.
 const HOURS: f64 = 4.0;
@@ -62,6 +63,21 @@ pub(super) struct Signals {
     pub(super) quotient: f64,
     /// The residual at which distance alone reaches the alert line, in the metric's unit.
     pub(super) side: f64,
+}
+
+impl Signals {
+    /// What adds most to the sum.
+    pub(super) fn loudest(&self) -> Aspect {
+        let [value, level, activity] = self.news.parts;
+        let parts = [
+            (Aspect::Value, self.weight * self.far.alarms),
+            (Aspect::NovelValue, value),
+            (Aspect::NovelLevel, level),
+            (Aspect::NovelSpread, activity),
+        ];
+        let louder = |a: (Aspect, f64), b: (Aspect, f64)| if a.1 < b.1 { b } else { a };
+        parts.into_iter().fold(parts[0], louder).0
+    }
 }
 
 /// What is remembered of the rows so far.

@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::FitContext;
 use super::params::SeasonalParams;
 use super::robust;
-use crate::domain::{Band, NoScore, RowScore, Timestamp};
+use crate::domain::{Aspect, Band, NoScore, RowScore, Timestamp};
 use crate::features::FeatureFrame;
 pub(super) use calendar::cadence;
 
@@ -114,10 +114,11 @@ impl Seasonal {
 
     fn row_score(&self, at: Timestamp, look: Option<Look>) -> RowScore {
         let Some(look) = look else {
-            return RowScore { at, score: Err(NoScore::OutOfRange), band: None };
+            return RowScore::without(at, NoScore::OutOfRange);
         };
         let score = Ok(score_of(look.quotient * self.params.sensitivity));
-        RowScore { at, score, band: look.band(1.0 / self.params.sensitivity) }
+        let band = look.band(1.0 / self.params.sensitivity);
+        RowScore { at, score, band, aspect: Some(look.view) }
     }
 
     /// It has none: its alert line is its own.
@@ -163,21 +164,6 @@ struct Walked {
     run: Run,
 }
 
-/// What is most unusual about a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum View {
-    /// The value itself.
-    Value,
-    /// Its mean over hours.
-    Level,
-    /// Its step from the rows just before.
-    Jump,
-    /// How far rows are from what is expected, whichever side.
-    Activity,
-    /// It does not change any more.
-    Frozen,
-}
-
 /// How a row looks to the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
@@ -187,7 +173,7 @@ pub(super) struct Look {
     pub(super) sides: [f64; 2],
     /// The largest quotient of a view and its alert line, and which view that is.
     pub(super) quotient: f64,
-    pub(super) view: View,
+    pub(super) view: Aspect,
 }
 
 impl Look {
@@ -209,7 +195,7 @@ impl Seasons {
             return None;
         }
         let frozen = (f64::from(run - 1) / self.run_line).powi(3);
-        let mut worst = (frozen, View::Frozen);
+        let mut worst = (frozen, Aspect::Frozen);
         for (place, (view, line)) in views.iter().zip(&self.lines).enumerate() {
             if worst.0 < view / line {
                 worst = (view / line, VIEWS[place]);
@@ -226,16 +212,16 @@ impl Seasons {
 }
 
 /// What each place of the views is a view of.
-const VIEWS: [View; N_VIEWS] = [
-    View::Value,
-    View::Value,
-    View::Level,
-    View::Level,
-    View::Level,
-    View::Level,
-    View::Jump,
-    View::Jump,
-    View::Activity,
+const VIEWS: [Aspect; N_VIEWS] = [
+    Aspect::Value,
+    Aspect::Value,
+    Aspect::Level,
+    Aspect::Level,
+    Aspect::Level,
+    Aspect::Level,
+    Aspect::Jump,
+    Aspect::Jump,
+    Aspect::Spread,
 ];
 
 /// In [0, 1]; 0.8 where `quotient`, distance over alert line, is 1.
@@ -255,7 +241,7 @@ fn constant_look(constant: f64, value: f64) -> Option<Look> {
     // Sums of equal parts differ in the last digits.
     let is_same = (value - constant).abs() <= 1e-9 * constant.abs();
     let quotient = if is_same { 0.0 } else { f64::INFINITY };
-    Some(Look { expected: constant, sides: [0.0; 2], quotient, view: View::Value })
+    Some(Look { expected: constant, sides: [0.0; 2], quotient, view: Aspect::Value })
 }
 
 /// The size of a usual value. Never 0: the values are not all equal.

@@ -9,7 +9,10 @@ use serde::Serialize;
 use crate::{
     catalog::alerts::{self, AlertFilter},
     chart::Window,
-    domain::{Alert, AlertId, AlertKind, BatchSpec, Span, words::number},
+    domain::{
+        Alert, AlertId, AlertKind, BatchSpec, Span,
+        words::{number, rough},
+    },
 };
 
 use super::{
@@ -19,7 +22,6 @@ use super::{
         pages::filled,
         site::{Site, all_alerts},
         view::AlertView,
-        words::rough,
     },
     PART, Paging, cut,
     metric::{Drawn, WindowView},

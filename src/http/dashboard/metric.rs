@@ -1,6 +1,6 @@
 //! A metric's page: the large chart, what is known of it, its alerts and models.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, response::Html};
 use minijinja::Value;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
     chart::{Mark, Plot, Window},
-    domain::{BatchSpec, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
+    domain::{BatchSpec, Judged, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
 };
 
 use super::{
@@ -28,6 +28,9 @@ const USUAL: &str = "7d";
 const MAX_MARKS: u32 = 500;
 const N_ALERTS: u32 = 20;
 const N_MODELS: usize = 8;
+/// Scores in the table under the chart: at most so many, and none below this.
+const N_NOTABLE: usize = 8;
+const NOTABLE: f64 = 0.5;
 
 /// A metric asked for by query, with a stretch of time.
 #[derive(Debug, Deserialize)]
@@ -87,6 +90,7 @@ async fn show(
             is_empty => drawn.is_empty(),
             chart => Value::from_safe_string(drawn.plot(&batch, &label).render()),
             rows => drawn.plot(&batch, &label).rows(),
+            notable => drawn.most_unusual(),
             window => WindowView::from(drawn.window),
             threshold => drawn.threshold,
             ranges => range_links(&names, chosen, rest_of_query),
@@ -136,6 +140,20 @@ impl From<Window> for WindowView {
     }
 }
 
+/// A score for the table under the chart.
+#[derive(Debug, Serialize)]
+struct Told {
+    at: Timestamp,
+    score: f64,
+    reason: String,
+}
+
+impl From<&ScorePoint> for Told {
+    fn from(point: &ScorePoint) -> Self {
+        Self { at: point.at, score: point.score, reason: Judged::from(point).reason() }
+    }
+}
+
 /// Everything the large chart of a metric shows.
 #[derive(Debug)]
 pub(super) struct Drawn {
@@ -173,6 +191,16 @@ impl Drawn {
         let quality = current.as_ref().and_then(|row| row.quality.as_ref());
         let threshold = batch.alert_for(metric).threshold_by(quality);
         Ok(Self { window, values, scores, marks, threshold })
+    }
+
+    /// The scores that stand out most, in time order.
+    fn most_unusual(&self) -> Vec<Told> {
+        let mut found: Vec<&ScorePoint> =
+            self.scores.iter().filter(|point| NOTABLE <= point.score).collect();
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        found.truncate(N_NOTABLE);
+        found.sort_by_key(|point| Reverse(point.at));
+        found.into_iter().map(Told::from).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

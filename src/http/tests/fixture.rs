@@ -15,9 +15,9 @@ use crate::{
     compute::Compute,
     config::{self, Environment, Project},
     domain::{
-        Alert, AlertId, AlertKind, Band, BatchName, DetectorCard, JobKind, MetricName, ModelCard,
-        ModelQuality, ModelVersion, NoScore, Period, Point, RunId, RunReport, ScorePoint, Severity,
-        Skipped, Span, Timestamp, TrainReport, WarmingUp,
+        Alert, AlertId, AlertKind, Aspect, Band, BatchName, DetectorCard, JobKind, MetricName,
+        ModelCard, ModelQuality, ModelVersion, NoScore, Period, Point, RunId, RunReport,
+        ScorePoint, Severity, Skipped, Span, Timestamp, TrainReport, WarmingUp,
     },
     http::{App, Limits, assets, guard::Hosts, pages::Pages, routes, site::Site},
     io::{Key, Store, WriteMode, parquet::Compression},
@@ -161,7 +161,8 @@ async fn fill(catalog: &Catalog, history: &History, store: &Store) {
             let score = if n == 8 { 0.995 } else { 0.1 };
             points.push(Point { metric: metric.clone(), at, value });
             let (metric, model) = (metric.clone(), model.clone());
-            scores.push(ScorePoint { metric, at, value, score, band: Some(band), model });
+            let aspect = (n == 8).then_some(Aspect::NovelValue);
+            scores.push(ScorePoint { metric, at, value, score, band: Some(band), aspect, model });
         }
         seen.push(metrics::MetricSeen {
             metric,
@@ -183,7 +184,7 @@ async fn fill(catalog: &Catalog, history: &History, store: &Store) {
     segments::insert(&mut tx, &segment, RunId(1)).await.unwrap();
     metrics::touch(&mut tx, &shop(), &seen, noon()).await.unwrap();
     metrics::note_scores(&mut tx, &shop(), &scores).await.unwrap();
-    let warming = NoScore::TooFewPoints { need: 30, have: 10 };
+    let warming = NoScore::WarmingUp { need: 30, have: 10, every: Some(Span::hours(1)) };
     let skipped = Skipped { metric: seen[1].metric.clone(), reason: warming };
     metrics::note_skips(&mut tx, &shop(), &[skipped]).await.unwrap();
     for (n, metric) in seen.iter().enumerate() {

@@ -79,7 +79,22 @@ async fn an_alert_page_says_how_it_was_decided() {
 async fn a_metric_without_a_score_says_why() {
     let fixture = Fixture::new().await;
     let page = fixture.get(&metric_href("shop", NAMES[1])).await.body;
-    assert!(page.contains("warming up: 10 of the 30 points a model needs"), "{page}");
+    assert!(page.contains("warming up: 10 of 30 points, about 20 h more"), "{page}");
+}
+
+#[tokio::test]
+async fn every_score_is_told_in_words() {
+    const SPIKE: &str = "very unusual: 42, expected 8 to 12 (10): 320 % above; no value like it \
+                         was seen before";
+    let fixture = Fixture::new().await;
+    let uri = "/api/v1/batches/shop/metrics/orders.total/scores";
+    let scores = fixture.get(uri).await.json();
+    assert_eq!(scores["items"][8]["reason"], SPIKE);
+    assert_eq!(scores["items"][8]["aspect"], "novel_value");
+    assert_eq!(scores["items"][7]["reason"], "usual: 10, expected 8 to 12 (10): inside that range");
+    let page = fixture.get(&metric_href("shop", NAMES[0])).await.body;
+    assert_eq!(page.matches(SPIKE).count(), 1, "the table under the chart\n{page}");
+    assert!(page.contains(",0.995,&quot;no value like it was seen before&quot;]"), "{page}");
 }
 
 #[tokio::test]
