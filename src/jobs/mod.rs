@@ -32,6 +32,7 @@ mod storing;
 mod storing_tests;
 mod stretches;
 mod sweep;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -46,6 +47,7 @@ pub use error::JobError;
 pub use model_file::{Model, ModelFileError};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
+pub use tell::{Telling, tell, tell_alerts};
 
 use crate::{
     catalog::runs::Claim,
