@@ -13,6 +13,7 @@ mod identity;
 mod laws;
 mod policy;
 mod reason;
+mod trace;
 mod usual;
 
 pub use absence::absences;
@@ -22,3 +23,4 @@ pub use decide::{Decision, PastAlerts, Scored, decide};
 pub use gates::Gate;
 pub use identity::{alert_id, message_id};
 pub use policy::{Policy, PolicyError, context_rows};
+pub use trace::{Step, StepState, Trace, trace};

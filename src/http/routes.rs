@@ -25,6 +25,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/batches/{batch}/write", post(push::remote_write))
         .route("/alerts", get(api::alerts))
         .route("/alerts/{id}", get(api::alert))
+        .route("/alerts/{id}/explain", get(api::explain_alert))
+        .route("/batches/{batch}/metrics/{metric}/explain", get(api::explain_metric))
         .route("/runs", get(api::runs))
         .route("/runs/{id}", get(api::run))
         .route("/models", get(api::models))

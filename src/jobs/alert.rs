@@ -44,7 +44,7 @@ pub(super) async fn alert(
 }
 
 /// Newest judged point of each metric.
-const WATERMARK: &str = "alert/";
+pub(super) const WATERMARK: &str = "alert/";
 
 struct Past {
     judged: BTreeMap<String, Timestamp>,
