@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
-use crate::domain::{Span, Timestamp, words};
+use crate::domain::{Band, Span, Timestamp, words};
 
 /// A stretch of time, first instant included, last not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,21 @@ impl Scale {
             half => half * 0.12,
         };
         Self { low: (low - air).max(f64::MIN), high: (high + air).min(f64::MAX) }
+    }
+
+    /// Covers what was seen, widened towards what was expected; where nothing was seen, what was
+    /// expected alone.
+    pub(super) fn of(
+        seen: impl Iterator<Item = f64>,
+        bands: &[(Timestamp, Band)],
+        has_values: bool,
+    ) -> Self {
+        let expected = Self::around(bands.iter().flat_map(|(_, band)| [band.lower, band.upper]));
+        match (has_values, bands.is_empty()) {
+            (false, _) => expected,
+            (true, true) => Self::around(seen),
+            (true, false) => Self::around(seen).widened(expected),
+        }
     }
 
     /// Exactly from 0 to 1.

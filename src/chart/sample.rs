@@ -5,8 +5,8 @@ use crate::domain::Timestamp;
 
 use super::Window;
 
-/// Screen columns a line is thinned to.
-const COLUMNS: usize = 1_200;
+/// Columns of a usual screen that a chart across all of it is thinned to.
+pub(super) const SCREEN_COLUMNS: usize = 1_200;
 /// A distance this many times the usual one is a gap. Below two, jitter would tear lines apart.
 const GAP_FACTOR: i64 = 5;
 const GAP_DIVISOR: i64 = 2;
@@ -30,12 +30,12 @@ pub(super) fn unbroken<T>(dots: &[T], at: impl Fn(&T) -> Timestamp) -> Vec<&[T]>
 
 /// Thins a chronological line to the smallest and largest value of each screen column; short
 /// lines stay as they are.
-pub(super) fn thinned(dots: &[Dot], window: &Window) -> Vec<Dot> {
-    if dots.len() <= COLUMNS * 2 {
+pub(super) fn thinned(dots: &[Dot], window: &Window, columns: usize) -> Vec<Dot> {
+    if dots.len() <= columns * 2 {
         return dots.to_vec();
     }
-    let column = |dot: &Dot| (window.share(dot.0) * COLUMNS as f64).floor() as i64;
-    let mut kept = Vec::with_capacity(COLUMNS * 2);
+    let column = |dot: &Dot| (window.share(dot.0) * columns as f64).floor() as i64;
+    let mut kept = Vec::with_capacity(columns * 2);
     for together in dots.chunk_by(|a, b| column(a) == column(b)) {
         let by_value = |a: &&Dot, b: &&Dot| a.1.total_cmp(&b.1);
         let (Some(low), Some(high)) =
@@ -59,10 +59,10 @@ pub(super) fn foremost<T: Clone>(
     at: impl Fn(&T) -> Timestamp,
     weight: impl Fn(&T) -> f64,
 ) -> Vec<T> {
-    if rows.len() <= COLUMNS {
+    if rows.len() <= SCREEN_COLUMNS {
         return rows.to_vec();
     }
-    let column = |row: &T| (window.share(at(row)) * COLUMNS as f64).floor() as i64;
+    let column = |row: &T| (window.share(at(row)) * SCREEN_COLUMNS as f64).floor() as i64;
     rows.chunk_by(|a, b| column(a) == column(b))
         .filter_map(|together| {
             together.iter().max_by(|a, b| weight(a).total_cmp(&weight(b))).cloned()
@@ -95,8 +95,8 @@ mod tests {
         let dots: Vec<Dot> = (0..n_points)
             .map(|n| (at(n), if n == 77_777 { 1e6 } else { (n % 10) as f64 }))
             .collect();
-        let thin = thinned(&dots, &window);
-        assert!(thin.len() <= COLUMNS * 2, "{}", thin.len());
+        let thin = thinned(&dots, &window, SCREEN_COLUMNS);
+        assert!(thin.len() <= SCREEN_COLUMNS * 2, "{}", thin.len());
         assert!(thin.contains(&(at(77_777), 1e6)));
         assert!(thin.is_sorted_by(|a, b| a.0 < b.0));
     }
@@ -106,7 +106,7 @@ mod tests {
         let window = Window { from: at(0), to: at(12_000) };
         let rows: Vec<Dot> = (0..12_000).map(|n| (at(n), if n == 5 { 9.0 } else { 0.0 })).collect();
         let kept = foremost(&rows, &window, |row| row.0, |row| row.1);
-        assert_eq!(kept.len(), COLUMNS);
+        assert_eq!(kept.len(), SCREEN_COLUMNS);
         assert_eq!(kept[0], (at(5), 9.0));
     }
 }

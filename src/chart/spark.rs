@@ -5,8 +5,9 @@ use crate::domain::Timestamp;
 use super::{
     Window,
     axis::Scale,
-    sample::{thinned, unbroken},
-    svg::{ACROSS, escape, path, percent},
+    sample::SCREEN_COLUMNS,
+    svg::{ACROSS, escape, percent},
+    trace::Field,
 };
 
 const HEIGHT: f64 = 56.0;
@@ -26,14 +27,16 @@ impl Spark<'_> {
     /// The chart as SVG text.
     pub(crate) fn render(&self) -> String {
         let scale = Scale::around(self.values.iter().map(|dot| dot.1));
-        let mut lines = String::new();
-        for run in unbroken(self.values, |dot| dot.0) {
-            let points: Vec<(f64, f64)> = thinned(run, &self.window)
-                .into_iter()
-                .map(|(at, value)| (self.window.share(at) * ACROSS, scale.down(value, HEIGHT)))
-                .collect();
-            lines.push_str(&path(&points));
-        }
+        let field = Field {
+            window: &self.window,
+            scale,
+            left: 0.0,
+            top: 0.0,
+            width: ACROSS,
+            height: HEIGHT,
+            columns: SCREEN_COLUMNS,
+        };
+        let lines = field.line(self.values);
         let dots: String = self
             .alerts
             .iter()

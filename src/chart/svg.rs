@@ -3,8 +3,8 @@
 /// Coordinates across a stretched drawing go from 0 to this.
 pub(super) const ACROSS: f64 = 1000.0;
 
-/// Text made safe for element content and quoted attributes. Control characters, which XML does
-/// not allow, become spaces.
+/// Text made safe for element content and quoted attributes. What XML does not allow is replaced:
+/// control characters by spaces, the two non-characters by the replacement character.
 pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -15,6 +15,7 @@ pub(super) fn escape(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             control if control.is_control() => safe.push(' '),
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
             other => safe.push(other),
         }
     }
@@ -53,11 +54,11 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_leave_its_place() {
-        let hostile = "</title><script>alert('1')</script>\"&\n\u{7}";
+        let hostile = "</title><script>alert('1')</script>\"&\n\u{7}\u{ffff}";
         let safe = escape(hostile);
         assert_eq!(
             safe,
-            "&lt;/title&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;  "
+            "&lt;/title&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;  \u{fffd}"
         );
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::domain::{BatchName, JobKind, MetricName, RunState, Span, Timestamp, UnknownText};
 
 use super::{failure::Failure, words::segment};
-use crate::chart::Window;
+use crate::chart::{Size, Window};
 
 /// Names in the path, percent-decoded.
 pub(super) struct Named<T>(pub(super) T);
@@ -150,13 +150,7 @@ impl Stretch {
             let message = format!("`{range}` is not one of 1d, 7d, 30d, 90d, all");
             return Err(Failure::bad(message));
         };
-        let length = Span::days(*n_days);
-        let after = newest.map(|newest| newest + Span::from_micros(1));
-        let to = match after {
-            Some(after) if after <= now - length || now < after => after,
-            _ => now,
-        };
-        Ok(Window { from: to - length, to })
+        Ok(ending(Span::days(*n_days), now, newest))
     }
 
     fn free(&self, now: Timestamp) -> Result<Window, Failure> {
@@ -166,6 +160,63 @@ impl Stretch {
             return Err(Failure::bad("`from` must be before `to`".to_owned()));
         }
         Ok(Window { from, to })
+    }
+}
+
+/// The last so long until now, or until the newest point where that is longer ago.
+fn ending(length: Span, now: Timestamp, newest: Option<Timestamp>) -> Window {
+    let after = newest.map(|newest| newest + Span::from_micros(1));
+    let to = match after {
+        Some(after) if after <= now - length || now < after => after,
+        _ => now,
+    };
+    Window { from: to - length, to }
+}
+
+/// A stretch of time as a chart is asked for: `last=7d`, or `from` and `to`; and how large the
+/// chart is.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PlotAsked {
+    last: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    /// Pixels.
+    width: Option<f64>,
+    /// Pixels.
+    height: Option<f64>,
+    scale: Option<f64>,
+}
+
+impl PlotAsked {
+    /// The window asked for; the last week when nothing is said.
+    pub(super) fn window(
+        &self,
+        now: Timestamp,
+        newest: Option<Timestamp>,
+    ) -> Result<Window, Failure> {
+        let free = Stretch { range: None, from: self.from.clone(), to: self.to.clone() };
+        if free.chosen("").is_none() {
+            return free.free(now);
+        }
+        let last = given(self.last.as_ref()).unwrap_or("7d");
+        let length = Span::parse(last).map_err(|error| Failure::bad(format!("last: {error}")))?;
+        if length <= Span::from_micros(0) {
+            return Err(Failure::bad(format!("last: `{last}` is no time at all")));
+        }
+        Ok(ending(length, now, newest))
+    }
+
+    /// How large, and how many dots a pixel.
+    pub(super) fn size(&self) -> Result<(Size, f64), Failure> {
+        let one = |name: &str, given: Option<f64>, usual: f64, (least, most): (f64, f64)| {
+            let number = given.unwrap_or(usual);
+            let refused = || Failure::bad(format!("{name}: a number from {least} to {most}"));
+            (least..=most).contains(&number).then_some(number).ok_or_else(refused)
+        };
+        let width = one("width", self.width, Size::MESSAGE.width, Size::WIDTHS)?;
+        let height = one("height", self.height, Size::MESSAGE.height, Size::HEIGHTS)?;
+        let scale = one("scale", self.scale, Size::SCALE, Size::SCALES)?;
+        Ok((Size { width, height }, scale))
     }
 }
 

@@ -11,6 +11,7 @@ mod guard;
 mod limits;
 mod pages;
 mod patient;
+mod plots;
 mod push;
 mod routes;
 mod seats;

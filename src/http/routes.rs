@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, push, site::Site};
+use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, plots, push, site::Site};
 
 pub(super) fn router(site: Arc<Site>) -> Router {
     let api = Router::new()
@@ -21,12 +21,14 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/batches/{batch}/metrics", get(api::metrics))
         .route("/batches/{batch}/metrics/{metric}/points", get(api::points))
         .route("/batches/{batch}/metrics/{metric}/scores", get(api::scores))
+        .route("/batches/{batch}/metrics/{metric}/plot.png", get(plots::metric_png))
+        .route("/batches/{batch}/metrics/{metric}/plot.svg", get(plots::metric_svg))
         .route("/batches/{batch}/points", post(push::points))
         .route("/batches/{batch}/write", post(push::remote_write))
         .route("/alerts", get(api::alerts))
         .route("/alerts/{id}", get(api::alert))
-        .route("/alerts/{id}/explain", get(api::explain_alert))
-        .route("/batches/{batch}/metrics/{metric}/explain", get(api::explain_metric))
+        .route("/alerts/{id}/chart.png", get(plots::alert_png))
+        .route("/alerts/{id}/chart.svg", get(plots::alert_svg))
         .route("/runs", get(api::runs))
         .route("/runs/{id}", get(api::run))
         .route("/models", get(api::models))

@@ -42,18 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &["domain", "telemetry", "compute", "io", "catalog"]),
     (
         "http",
-        &[
-            "domain",
-            "chart",
-            "config",
-            "telemetry",
-            "compute",
-            "io",
-            "series",
-            "catalog",
-            "jobs",
-            "push",
-        ],
+        &["domain", "chart", "config", "telemetry", "compute", "io", "series", "catalog", "push"],
     ),
     (
         "cli",

@@ -25,9 +25,6 @@ mod models;
 /// Backtests against the jobs themselves.
 mod backtest;
 
-/// Alerts explained, and why there was none.
-mod explain;
-
 /// A disk that is full.
 mod disk;
 

@@ -158,6 +158,7 @@ fn mark(seen: &Seen) -> Mark {
     Mark {
         at: seen.at,
         since: seen.at,
+        until: seen.at,
         value: Some(seen.value),
         severity: if CRITICAL <= score { Severity::Critical } else { Severity::Warning },
         href: String::new(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
-    chart::{Mark, Plot, Window},
+    chart::{Mark, Picture, Plot, Window},
     domain::{BatchSpec, Judged, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
 };
 
@@ -156,7 +156,7 @@ impl From<&ScorePoint> for Told {
 
 /// Everything the large chart of a metric shows.
 #[derive(Debug)]
-pub(super) struct Drawn {
+pub(in crate::http) struct Drawn {
     pub(super) window: Window,
     values: Vec<(Timestamp, f64)>,
     scores: Vec<ScorePoint>,
@@ -166,7 +166,7 @@ pub(super) struct Drawn {
 
 impl Drawn {
     /// Reads points, scores and alerts of a window; an endless one is narrowed to what there is.
-    pub(super) async fn read(
+    pub(in crate::http) async fn read(
         site: &Site,
         batch: &BatchSpec,
         metric: &MetricName,
@@ -203,12 +203,12 @@ impl Drawn {
         found.into_iter().map(Told::from).collect()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::http) fn is_empty(&self) -> bool {
         self.values.is_empty() && self.scores.is_empty()
     }
 
     /// Begins the window where a young history begins.
-    fn fit(&mut self) {
+    pub(in crate::http) fn fit(&mut self) {
         self.window = self.window.fitted(self.values.first().map(|(at, _)| *at));
     }
 
@@ -241,6 +241,26 @@ impl Drawn {
     }
 }
 
+impl Drawn {
+    /// The same as a chart that stands alone.
+    pub(in crate::http) fn picture(self, batch: &BatchSpec, metric: &MetricName) -> Picture {
+        let own = batch.metrics.get(metric);
+        let name = own.and_then(|own| own.display_name.clone());
+        Picture {
+            title: name.unwrap_or_else(|| metric.to_string()),
+            unit: own.and_then(|own| own.unit.clone()),
+            caption: String::new(),
+            window: self.window,
+            tz: batch.timezone,
+            values: self.values,
+            scores: self.scores,
+            threshold: Some(self.threshold),
+            limits: Vec::new(),
+            marks: self.marks,
+        }
+    }
+}
+
 fn narrowed(window: Window, values: &[(Timestamp, f64)]) -> Window {
     if window.from != Timestamp::MIN {
         return window;
@@ -257,6 +277,7 @@ fn mark(row: AlertRow) -> Mark {
     Mark {
         at: alert.at,
         since: alert.since,
+        until: row.episode.until,
         value: alert.value,
         severity: alert.severity,
         href: format!("/alerts/{}", words::segment(&alert.id.0)),

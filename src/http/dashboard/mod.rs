@@ -7,9 +7,9 @@ mod models;
 mod overview;
 mod runs;
 
-pub(super) use alerts::{one as alert, page as alerts};
+pub(super) use alerts::{around, one as alert, page as alerts};
 pub(super) use batch::page as batch;
-pub(super) use metric::{by_query as metric_by_query, page as metric};
+pub(super) use metric::{Drawn, by_query as metric_by_query, page as metric};
 pub(super) use models::{card as model_card, page as models};
 pub(super) use overview::{batch_view, batch_views, page as overview};
 pub(super) use runs::{one as run, page as runs};

@@ -17,8 +17,9 @@ use crate::{
     },
     domain::{
         Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorRole,
-        DetectorSpec, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, Missed, ScheduleSpec,
-        ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec, Trigger,
+        DetectorSpec, Direction, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, MinChange,
+        Missed, ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp,
+        TrainSpec, Trigger,
     },
 };
 
@@ -129,5 +130,17 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
 }
 
 fn alert_spec() -> AlertSpec {
-    AlertSpec { recent: 1, snooze: Snooze::Points(1), ..AlertSpec::at(0.8) }
+    AlertSpec {
+        enabled: true,
+        threshold: 0.8,
+        budget: None,
+        smooth: 1,
+        recent: 1,
+        snooze: Snooze::Points(1),
+        direction: Direction::Both,
+        min_change: MinChange::default(),
+        delay: 1,
+        exclude: Vec::new(),
+        channels: Vec::new(),
+    }
 }
