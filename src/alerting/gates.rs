@@ -157,7 +157,7 @@ impl<'a> Iterator for Walk<'a> {
             is_excluded: self.is_excluded,
             n_hits: 0,
             n_newer: scored.len() - 1 - i,
-            last_fired: None,
+            last_fired: self.last_fired.map(|fired| (fired, n_between(fired))),
         };
         if passage.is_stopped_by(Gate::Threshold, spec) {
             (self.n_hits, self.since) = (0, None);
@@ -165,7 +165,6 @@ impl<'a> Iterator for Walk<'a> {
         }
         passage.since = Some(*self.since.get_or_insert(point.at));
         passage.usual = Usual::at(scored, i);
-        passage.last_fired = self.last_fired.map(|fired| (fired, n_between(fired)));
         let is_hit = !Gate::OF_A_HIT.into_iter().any(|gate| passage.is_stopped_by(gate, spec));
         self.n_hits = if is_hit { self.n_hits + 1 } else { 0 };
         passage.n_hits = self.n_hits;

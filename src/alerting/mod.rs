@@ -13,6 +13,7 @@ mod identity;
 mod laws;
 mod policy;
 mod reason;
+mod trace;
 mod usual;
 
 pub use absence::absences;
@@ -20,5 +21,6 @@ pub use budget::calibrate;
 pub use compare::{Comparison, Pair, compare};
 pub use decide::{Decision, PastAlerts, Scored, decide};
 pub use gates::Gate;
-pub use identity::alert_id;
+pub use identity::{alert_id, message_id};
 pub use policy::{Policy, PolicyError, context_rows};
+pub use trace::{Step, StepState, Trace, trace};

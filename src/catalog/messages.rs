@@ -1,6 +1,8 @@
 //! Tables `messages` and `message_alerts`: what is said to people, once, however many channels it goes
 //! to and however often it is tried.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
@@ -107,4 +109,32 @@ pub async fn alerts_of(
         .fetch_all(conn)
         .await
         .doing("read what a message is about")
+}
+
+/// The channels that were told that an alert fired, or still will be, of those alerts that were told
+/// to any.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn told(
+    conn: &mut Connection,
+    alerts: &[&AlertId],
+) -> Result<BTreeMap<AlertId, BTreeSet<String>>, CatalogError> {
+    let ids: Vec<&str> = alerts.iter().map(|id| id.0.as_str()).collect();
+    let rows: Vec<(AlertId, String)> = sqlx::query_as(
+        "SELECT DISTINCT about.alert, box.channel
+         FROM message_alerts AS about
+         JOIN messages AS said ON said.id = about.message AND said.event IN ('firing', 'escalated')
+         JOIN outbox AS box ON box.message = said.id
+         WHERE about.alert IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::json!(ids).to_string())
+    .fetch_all(conn)
+    .await
+    .doing("find out who was told of alerts")?;
+    let mut told = BTreeMap::<_, BTreeSet<_>>::new();
+    for (alert, channel) in rows {
+        told.entry(alert).or_default().insert(channel);
+    }
+    Ok(told)
 }

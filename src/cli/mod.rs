@@ -14,6 +14,7 @@ mod export;
 mod feedback;
 mod detect;
 mod evaluate;
+mod explain;
 mod foreground;
 mod host_metrics;
 mod import;
@@ -82,6 +83,8 @@ enum Command {
     ///
     /// Each job acts as of its slot: nothing observed later is looked at. Models trained on the way become current.
     Backfill(backfill::Backfill),
+    /// Why a metric did or did not alert at an instant: its score made again, then gate by gate
+    Explain(explain::Explain),
     /// Replay history without storing anything, and count the alerts it would have raised
     Backtest(backtest::Backtest),
     /// Run the daemon: schedules, workers, alerts, dashboard
@@ -130,6 +133,8 @@ enum Alerts {
     Shown(show::Alerts),
     #[command(flatten)]
     Sent(deliveries::Deliveries),
+    /// How an alert came about: its score made again, then gate by gate, and who was told
+    Explain(explain::ExplainAlert),
     /// Say what an alert was worth, or that it was an incident models should not learn from
     Feedback(feedback::Say),
 }
@@ -193,6 +198,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(command) => on_runtime(demo::demo(&global, command)),
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Backfill(command) => on_runtime(backfill::backfill(&global, command)),
+        Command::Explain(command) => on_runtime(explain::explain(&global, command)),
         Command::Backtest(command) => on_runtime(backtest::backtest(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Source(command) => on_runtime(source::source(&global, command)),
@@ -202,6 +208,9 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Runs(command) => on_runtime(runs::runs(&global, command)),
         Command::Alerts(Alerts::Shown(command)) => on_runtime(show::alerts(&global, command)),
         Command::Alerts(Alerts::Sent(command)) => on_runtime(deliveries::list(&global, command)),
+        Command::Alerts(Alerts::Explain(command)) => {
+            on_runtime(explain::explain_alert(&global, command))
+        }
         Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
         Command::Models(Models::Shown(command)) => on_runtime(show::models(&global, command)),
         Command::Models(Models::Compare(command)) => on_runtime(compare::compare(&global, command)),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::domain::{AlertSpec, Budget, Direction, MinChange, Snooze, Span};
+use crate::domain::{AlertSpec, Budget, Direction, Grouping, MinChange, Snooze, Span};
 
 use super::{
     DEFAULTS_FILE,
@@ -31,6 +31,12 @@ pub(super) fn built_in() -> AlertSpec {
         delay: 1,
         exclude: Vec::new(),
         channels: vec![LOG_CHANNEL.to_owned()],
+        resolve_after: 3,
+        resolve_below: 0.9,
+        merge: Span::ZERO,
+        remind: None,
+        group: Grouping::Batch,
+        quiet_holidays: false,
     }
 }
 
@@ -68,6 +74,13 @@ pub(super) fn read(
         delay: alert.count("delay", 1..=MOST_POINTS, base.delay),
         exclude: alert.globs("exclude", &base.exclude),
         channels: channel_names(alert, &base.channels, channels),
+        resolve_after: alert.count("resolve_after", 0..=MOST_POINTS, base.resolve_after),
+        resolve_below: alert.number("resolve_below", SHARE, base.resolve_below),
+        merge: alert.span_or("merge", base.merge),
+        remind: Some(alert.span_or("remind", base.remind.unwrap_or(Span::ZERO)))
+            .filter(|every| Span::ZERO < *every),
+        group: grouping(alert, &base.group),
+        quiet_holidays: alert.flag("quiet_holidays", base.quiet_holidays),
     }
 }
 
@@ -110,6 +123,15 @@ fn budget(alert: &mut Section<'_>) -> Option<Budget> {
     let budget = found.map(|found| found.value)?;
     alert.show("budget", budget.to_string());
     Some(budget)
+}
+
+fn grouping(alert: &mut Section<'_>, base: &Grouping) -> Grouping {
+    let found = alert.parsed("group", "a way of grouping", |text| {
+        text.parse::<Grouping>().map_err(|error| Refusal { message: error.to_string(), help: None })
+    });
+    let group = found.map_or_else(|| base.clone(), |found| found.value);
+    alert.show("group", group.to_string());
+    group
 }
 
 fn snooze(alert: &mut Section<'_>, base: Snooze) -> Snooze {

@@ -7,8 +7,6 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
     ("calendar", &["maintenance"]),
     ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
-    ("alert", &["resolve_after", "group"]),
-    ("metrics.alert", &["resolve_after", "group"]),
     ("metrics", &["features", "train", "score", "thresholds", "absence", "change"]),
     ("server", &["tls", "base_url"]),
     ("storage", &["multipart_threshold", "multipart_chunk", "max_concurrency", "endpoint"]),

@@ -6,11 +6,10 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdbcSpec, BatchName, CommandSpec, Direction, FileSpec, HttpSpec, MetricName, ParamValue,
+    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, MetricName, ParamValue,
     PrometheusSpec, PushSpec, ScheduleSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
-use super::{Budget, ModelQuality};
 
 /// One batch: where its numbers come from, when to run, whom to tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -294,79 +293,6 @@ pub struct ScoreSpec {
     pub max_points: usize,
     /// Globs over metric names that are not scored.
     pub exclude: Vec<String>,
-}
-
-/// When scores become alerts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AlertSpec {
-    /// Whether the batch (or metric) alerts at all.
-    pub enabled: bool,
-    /// The smoothed score at or over which a point counts, in (0, 1]; with a budget, until there is
-    /// one of the metric's own.
-    pub threshold: f64,
-    /// Alerts per metric somebody is willing to see; gives each metric a threshold of its own.
-    pub budget: Option<Budget>,
-    /// Trailing mean over so many scores, fewer at the start; 1 is off.
-    pub smooth: usize,
-    /// Only the newest so many points can alert.
-    pub recent: usize,
-    /// Silence after an alert.
-    pub snooze: Snooze,
-    /// Which side counts, where an expected value is known.
-    pub direction: Direction,
-    /// Least distance from the expected value.
-    pub min_change: MinChange,
-    /// Consecutive hits before it fires; 1 fires at once.
-    pub delay: usize,
-    /// Globs over metric names that never alert.
-    pub exclude: Vec<String>,
-    /// Names of channels.
-    pub channels: Vec<String>,
-}
-
-impl AlertSpec {
-    /// The threshold for a metric whose model found this out: that of the budget, where there is
-    /// one.
-    pub fn threshold_by(&self, quality: Option<&ModelQuality>) -> f64 {
-        let found = quality.and_then(|quality| quality.calibration.as_ref());
-        let own = found.filter(|found| self.budget == Some(found.budget));
-        own.map_or(self.threshold, |found| found.threshold)
-    }
-
-    /// Every point at or over a threshold alerts, and nobody is told.
-    pub fn at(threshold: f64) -> Self {
-        Self {
-            enabled: true,
-            threshold,
-            budget: None,
-            smooth: 1,
-            recent: usize::MAX,
-            snooze: Snooze::Time(Span::ZERO),
-            direction: Direction::Both,
-            min_change: MinChange::default(),
-            delay: 1,
-            exclude: Vec::new(),
-            channels: Vec::new(),
-        }
-    }
-}
-
-/// Silence after an alert of the same metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Snooze {
-    /// For so long.
-    Time(Span),
-    /// For so many points.
-    Points(usize),
-}
-
-/// Least distance from the expected value; both must hold. Zero is off.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct MinChange {
-    /// In the metric's unit.
-    pub absolute: f64,
-    /// As a share of the expected value's size.
-    pub relative: f64,
 }
 
 /// When silence becomes an alert.

@@ -2,6 +2,7 @@
 //! disk, database or async here.
 
 mod alert;
+mod alert_spec;
 mod aspect;
 mod batch;
 mod budget;
@@ -28,11 +29,12 @@ mod time;
 pub mod words;
 
 pub use alert::{Alert, AlertId, AlertKind, AlertState, Direction, Episode, Resolution, Severity};
+pub use alert_spec::{AlertSpec, BadGrouping, Grouping, MinChange, Snooze};
 pub use aspect::Aspect;
 pub use batch::{
-    AbsenceSpec, Aggregate, AlertSpec, BatchSpec, Combine, DetectorKind, DetectorRole,
-    DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, MinChange, Naming,
-    ScoreSpec, Snooze, SourceKind, SourceSpec, TrainSpec,
+    AbsenceSpec, Aggregate, BatchSpec, Combine, DetectorKind, DetectorRole, DetectorSpec,
+    ExcludedPeriod, FeatureSpec, HistorySpec, MetricSpec, Naming, ScoreSpec, SourceKind,
+    SourceSpec, TrainSpec,
 };
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use channel::{BadRate, ChannelKind, ChannelSpec, OnAmbiguous, PaceSpec, Rate};

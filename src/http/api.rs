@@ -13,6 +13,7 @@ use crate::{
         runs::{self, RunFilter},
     },
     domain::{AlertId, Aspect, Band, Judged, ModelCard, ModelVersion, RunId, Timestamp},
+    jobs::Explanation,
 };
 
 use super::{
@@ -190,6 +191,36 @@ pub(super) async fn alert(
     let row = row.map_err(|error| Failure::internal(&error))?;
     let row = row.ok_or_else(|| Failure::missing("such alert"))?;
     Ok(Json(AlertView::new(row, &site.project().batches)))
+}
+
+/// The instant that is asked about; now, without it.
+#[derive(Debug, Deserialize)]
+pub(super) struct AtAsked {
+    at: Option<String>,
+}
+
+pub(super) async fn explain_alert(
+    State(site): State<Arc<Site>>,
+    Named(id): Named<String>,
+) -> Answer<Explanation> {
+    let row = alerts::get(&mut *site.reader().await?, &AlertId(id)).await;
+    let row = row.map_err(|error| Failure::internal(&error))?;
+    let row = row.ok_or_else(|| Failure::missing("such alert"))?;
+    let batch = site.batch(row.alert.batch.as_str())?;
+    Ok(Json(site.explain_alert(&batch, &row).await?))
+}
+
+pub(super) async fn explain_metric(
+    State(site): State<Arc<Site>>,
+    Named((batch, name)): Named<(String, String)>,
+    Asked(asked): Asked<AtAsked>,
+) -> Answer<Explanation> {
+    let batch = site.batch(&batch)?;
+    let metric = site.metric(&batch.name, &name).await?.metric;
+    let at = asked.at.as_deref().map(Timestamp::parse).transpose();
+    let at = at.map_err(|error| Failure::bad(format!("at: {error}")))?;
+    let at = at.unwrap_or_else(|| site.now());
+    Ok(Json(site.explain_at(&batch, &metric, at).await?))
 }
 
 pub(super) async fn runs(

@@ -29,6 +29,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alerts/{id}", get(api::alert))
         .route("/alerts/{id}/chart.png", get(plots::alert_png))
         .route("/alerts/{id}/chart.svg", get(plots::alert_svg))
+        .route("/alerts/{id}/explain", get(api::explain_alert))
+        .route("/batches/{batch}/metrics/{metric}/explain", get(api::explain_metric))
         .route("/runs", get(api::runs))
         .route("/runs/{id}", get(api::run))
         .route("/models", get(api::models))

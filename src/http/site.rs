@@ -9,7 +9,12 @@ use tokio::sync::Semaphore;
 
 use crate::{
     catalog::{
-        Reader, alerts::AlertFilter, metrics, metrics::MetricRow, models::ModelRow, segments,
+        Reader,
+        alerts::{AlertFilter, AlertRow},
+        metrics,
+        metrics::MetricRow,
+        models::ModelRow,
+        segments,
     },
     chart::Window,
     config::Project,
@@ -18,6 +23,7 @@ use crate::{
         Timestamp,
     },
     io::{Key, StoreError, json},
+    jobs::{self, Archive, Explanation},
     push::{self, Clerk, Inbox},
     series::Range,
 };
@@ -134,6 +140,34 @@ impl Site {
         let range = Range { metric: metric.cloned(), ..Range::between(window.from, window.to) };
         let scores = self.app.history.read_scores(&listed, &range).await;
         scores.map_err(|error| Failure::internal(&error))
+    }
+
+    /// How an alert came about.
+    pub(super) async fn explain_alert(
+        &self,
+        batch: &BatchSpec,
+        row: &AlertRow,
+    ) -> Result<Explanation, Failure> {
+        let _turn = self.turn().await?;
+        let found = jobs::explain_alert(self.archive(), batch, row).await;
+        found.map_err(|error| Failure::internal(&error))
+    }
+
+    /// Why a metric did or did not alert at an instant.
+    pub(super) async fn explain_at(
+        &self,
+        batch: &BatchSpec,
+        metric: &MetricName,
+        at: Timestamp,
+    ) -> Result<Explanation, Failure> {
+        let _turn = self.turn().await?;
+        let found = jobs::explain_at(self.archive(), batch, metric, at).await;
+        found.map_err(|error| Failure::internal(&error))
+    }
+
+    fn archive(&self) -> Archive<'_> {
+        let App { catalog, store, history, compute, .. } = &*self.app;
+        Archive { catalog, store, history, compute }
     }
 
     /// What a model's training wrote about it.

@@ -5,17 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alerting::{self, PastAlerts, Policy, PolicyError, Scored},
-    catalog::{
-        alerts, messages, messages::MessageRow, models, outbox, runs, runs::Claim, watermarks,
-    },
+    catalog::{alerts, models, runs, runs::Claim, watermarks},
     domain::{
-        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MessageEvent, MessageId,
-        MetricName, ModelQuality, ScorePoint, Series, Timestamp,
+        AbsenceSpec, Alert, AlertKind, AlertReport, BatchName, BatchSpec, MessageEvent, MetricName,
+        ModelQuality, ScorePoint, Series, Timestamp,
     },
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, Notify, window};
+use super::{AsOf, JobContext, JobError, Notify, tell, window};
 
 pub(super) async fn alert(
     ctx: &JobContext,
@@ -46,7 +44,7 @@ pub(super) async fn alert(
 }
 
 /// Newest judged point of each metric.
-const WATERMARK: &str = "alert/";
+pub(super) const WATERMARK: &str = "alert/";
 
 struct Past {
     judged: BTreeMap<String, Timestamp>,
@@ -163,22 +161,10 @@ async fn commit(
             continue;
         }
         raised.push(alert);
-        if ctx.notify == Notify::Keep {
-            continue;
-        }
-        let message = MessageRow {
-            id: MessageId(alert.id.to_string()),
-            event: MessageEvent::Firing,
-            batch: Some(batch.name.clone()),
-            title: None,
-            text: None,
-            created_at: now,
-        };
-        messages::insert(&mut tx, &message, std::slice::from_ref(&alert.id)).await?;
-        for channel in &batch.alert_for(&alert.metric).channels {
-            outbox::enqueue(&mut tx, &message.id, channel, now).await?;
-            report.queued += 1;
-        }
+    }
+    if ctx.notify == Notify::Queue {
+        let firing = (MessageEvent::Firing, "");
+        report.queued = tell::tell_alerts(&mut tx, batch, firing, &raised, now).await?;
     }
     for (metric, judged) in &found.judged {
         let name = format!("{WATERMARK}{metric}");

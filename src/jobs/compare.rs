@@ -147,7 +147,7 @@ async fn load(
         points.into_iter().map(|series| (series.metric.clone(), series)).collect();
     for one in chunk {
         let (Some(row), Some(series)) = (&one.row, points.remove(&one.metric)) else { continue };
-        let model = model_store::read(ctx, &batch.name, row).await?;
+        let model = model_store::read(&ctx.store, &batch.name, row).await?;
         one.loaded = model.ok().map(|model| (model, series));
     }
     Ok(())

@@ -14,6 +14,7 @@ mod deliver;
 #[cfg(test)]
 mod deliver_tests;
 mod error;
+mod explain;
 mod fit;
 #[cfg(test)]
 mod fixture;
@@ -32,6 +33,7 @@ mod storing;
 mod storing_tests;
 mod stretches;
 mod sweep;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -43,9 +45,11 @@ pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, deliver};
 pub use error::JobError;
+pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use model_file::{Model, ModelFileError};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
+pub use tell::{Telling, tell, tell_alerts};
 
 use crate::{
     catalog::runs::Claim,

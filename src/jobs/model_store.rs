@@ -4,7 +4,7 @@
 use crate::{
     catalog::models::{self, Damage, ModelRow},
     domain::{BatchName, ModelCard},
-    io::{Key, StoreError, WriteMode, json, layout, sha256_hex},
+    io::{Key, Store, StoreError, WriteMode, json, layout, sha256_hex},
 };
 
 use super::{JobContext, JobError, model_file::Model};
@@ -73,7 +73,7 @@ pub(super) async fn load(
     let mut candidate = Some(current);
     let mut is_fallback = false;
     while let Some(row) = candidate {
-        match read(ctx, batch, &row).await? {
+        match read(&ctx.store, batch, &row).await? {
             Ok(model) => return Ok(Some(Loaded { model, is_fallback })),
             Err(reason) => {
                 candidate = set_aside(ctx, &row, &reason).await?;
@@ -87,12 +87,12 @@ pub(super) async fn load(
 /// The model, or why its object is damaged; a store that cannot be reached is an error instead,
 /// because that says nothing about the model.
 pub(super) async fn read(
-    ctx: &JobContext,
+    store: &Store,
     batch: &BatchName,
     row: &ModelRow,
 ) -> Result<Result<Model, String>, JobError> {
     let key = Key::parse(&row.model_key)?;
-    let bytes = match ctx.store.get_verified(&key, &row.sha256, row.size).await {
+    let bytes = match store.get_verified(&key, &row.sha256, row.size).await {
         Ok(bytes) => bytes,
         Err(error @ (StoreError::Corrupt { .. } | StoreError::NotFound { .. })) => {
             return Ok(Err(error.to_string()));

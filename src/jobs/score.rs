@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Points in front of the scored ones, for features and detectors that look back.
-const CONTEXT: usize = 512;
+pub(super) const CONTEXT: usize = 512;
 /// Metrics of each computing thread whose models are in memory at once.
 const MODELS_PER_THREAD: usize = 8;
 /// Models read at once.

@@ -42,7 +42,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &["domain", "telemetry", "compute", "io", "catalog"]),
     (
         "http",
-        &["domain", "chart", "config", "telemetry", "compute", "io", "series", "catalog", "push"],
+        &[
+            "domain",
+            "chart",
+            "config",
+            "telemetry",
+            "compute",
+            "io",
+            "series",
+            "catalog",
+            "jobs",
+            "push",
+        ],
     ),
     (
         "cli",

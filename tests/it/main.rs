@@ -25,6 +25,9 @@ mod models;
 /// Backtests against the jobs themselves.
 mod backtest;
 
+/// Alerts explained, and why there was none.
+mod explain;
+
 /// A disk that is full.
 mod disk;
 

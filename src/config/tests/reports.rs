@@ -23,7 +23,7 @@ score = \"after scoring\"
 
 [alert]
 channels = [\"on-call\"]
-group = \"batch\"
+group = \"team\"
 ";
 
 #[test]

@@ -382,3 +382,18 @@ fn a_budget_takes_the_place_of_a_threshold_further_out_and_the_other_way_round()
     assert_eq!(of("c"), (Some("1/month".into()), 0.8));
     assert!(spec.effective.contains("budget = \"1/week\""), "{}", spec.effective);
 }
+
+#[test]
+fn wrong_ends_and_groups_of_alerts_are_named() {
+    check_batch(
+        "[alert]\nresolve_after = -1\nresolve_below = 0\nmerge = 5\nremind = \"often\"\ngroup = \"tag:\"\nquiet_holidays = 1",
+        &[
+            "a.toml:2:17: `resolve_after` is -1; it must lie between 0 and 1000000",
+            "a.toml:3:17: `resolve_below` is 0; it must be over 0 and at most 1",
+            "a.toml:4:9: `merge` must be a text, not an integer",
+            "a.toml:5:10: `often` is not a duration; write a whole number and a unit, as in 90s, 5m, 1h or 7d",
+            "a.toml:6:9: `tag:` is neither \"metric\" nor \"batch\" nor \"tag:<key>\"",
+            "a.toml:7:18: `quiet_holidays` must be true or false, not an integer",
+        ],
+    );
+}

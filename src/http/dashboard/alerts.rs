@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Html};
 use minijinja::Value;
-use serde::Serialize;
 
 use crate::{
     catalog::alerts::{self, AlertFilter},
     chart::Window,
-    domain::{
-        Alert, AlertId, AlertKind, BatchSpec, Span,
-        words::{number, rough},
-    },
+    domain::{Alert, AlertId, BatchSpec, Span},
 };
 
 use super::{
@@ -86,9 +82,13 @@ pub(in crate::http) async fn one(
         None => (None, String::new()),
     };
     let window = drawn.as_ref().map(|drawn| WindowView::from(drawn.window));
-    let steps = steps(&row.alert, batch.as_ref());
+    // The page is worth showing without its explanation.
+    let explained = match &batch {
+        Some(batch) => site.explain_alert(batch, &row).await.ok(),
+        None => None,
+    };
     let alert = AlertView::new(row, batch.as_slice());
-    site.render("alert.html", filled! { page, alert, chart, rows, window, steps })
+    site.render("alert.html", filled! { page, alert, chart, rows, window, explained })
 }
 
 /// The points around an alert, as many as make a chart.
@@ -106,56 +106,4 @@ pub(in crate::http) async fn around(
     let from = (alert.since - before).max(wide.from);
     let to = (alert.at + after).min(wide.to).min(end);
     Ok(drawn.within(Window { from, to }))
-}
-
-/// One step on the way to an alert.
-#[derive(Debug, PartialEq, Serialize)]
-struct Step {
-    what: &'static str,
-    detail: String,
-}
-
-/// How it came to the alert: what was stored with it, and what the batch's policy adds.
-fn steps(alert: &Alert, batch: Option<&BatchSpec>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut step = |what, detail: String| steps.push(Step { what, detail });
-    match (alert.kind, alert.value) {
-        (AlertKind::Absence, _) => {
-            let after = batch.and_then(|batch| batch.absence.as_ref());
-            let limit = after.map(|absence| format!(" within {}", rough(absence.after)));
-            step("Expected", format!("a new point{}", limit.unwrap_or_default()));
-            step("Observed", "none".to_owned());
-        }
-        (_, Some(value)) => step("Observed", number(value)),
-        (_, None) => {}
-    }
-    if let Some(band) = alert.band {
-        step("Expected", expected(alert, band.lower, band.upper, band.expected));
-    }
-    if let Some(score) = alert.score {
-        let by = alert.model.as_ref().map(|model| format!(" by model {model}"));
-        step("Scored", format!("{score:.4}{}", by.unwrap_or_default()));
-    }
-    if let (Some(score), Some(threshold)) = (alert.score, alert.threshold) {
-        let side = if threshold <= score { "reached" } else { "is now under" };
-        step("Compared", format!("the score {side} the threshold {threshold}"));
-    }
-    if alert.since < alert.at {
-        step("Lasted", format!("unusual for {} before it fired", rough(alert.at - alert.since)));
-    }
-    let policy = batch.map(|batch| batch.alert_for(&alert.metric));
-    if let Some(policy) = policy.filter(|policy| !policy.channels.is_empty()) {
-        step("Told", format!("channels {}", policy.channels.join(", ")));
-    }
-    steps
-}
-
-fn expected(alert: &Alert, lower: f64, upper: f64, likely: f64) -> String {
-    let (lower_text, upper_text) = (number(lower), number(upper));
-    let text = format!("{lower_text} to {upper_text}, most likely {}", number(likely));
-    match alert.value {
-        Some(value) if upper < value => format!("{text}; it was {} above", number(value - upper)),
-        Some(value) if value < lower => format!("{text}; it was {} below", number(lower - value)),
-        _ => text,
-    }
 }

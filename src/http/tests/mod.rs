@@ -70,10 +70,27 @@ async fn the_overview_tells_freshness_alerts_and_what_failed() {
 async fn an_alert_page_says_how_it_was_decided() {
     let fixture = Fixture::new().await;
     let page = fixture.get("/alerts/alert-0").await.body;
-    for text in ["it was 30 above", "0.9950 by model", "the score reached the threshold 0.9"] {
+    for text in ["it was 30 above", "0.995 by model", "at or over the threshold 0.9"] {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     assert!(page.contains("Wed 10 Jun 2026, 11:00:00 IST"), "times are in the batch's zone");
+}
+
+#[tokio::test]
+async fn an_explanation_is_given_of_an_alert_and_of_an_instant() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.get("/api/v1/alerts/alert-0/explain").await.json();
+    assert_eq!(alert["alert"], "alert-0");
+    assert_eq!(alert["recomputed"]["outcome"], "impossible", "its model is no object");
+    check_error(&fixture.get("/api/v1/alerts/none/explain").await, 404, "not_found");
+    // Dots alone cannot be a segment of an address.
+    for name in NAMES.iter().filter(|name| **name != "..") {
+        let uri = format!("/api/v1{}/explain", metric_href("shop", name));
+        let metric = fixture.get(&format!("{uri}?at=2026-06-10T09:30:00Z")).await;
+        assert_eq!(metric.status, StatusCode::OK, "{uri}: {}", metric.body);
+        assert_eq!(metric.json()["metric"], *name);
+        check_error(&fixture.get(&format!("{uri}?at=noon")).await, 400, "bad_request");
+    }
 }
 
 #[tokio::test]

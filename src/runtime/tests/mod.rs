@@ -17,9 +17,8 @@ use crate::{
     },
     domain::{
         Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorRole,
-        DetectorSpec, Direction, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, MinChange,
-        Missed, ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp,
-        TrainSpec, Trigger,
+        DetectorSpec, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, Missed, ScheduleSpec,
+        ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec, Trigger,
     },
 };
 
@@ -130,17 +129,5 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
 }
 
 fn alert_spec() -> AlertSpec {
-    AlertSpec {
-        enabled: true,
-        threshold: 0.8,
-        budget: None,
-        smooth: 1,
-        recent: 1,
-        snooze: Snooze::Points(1),
-        direction: Direction::Both,
-        min_change: MinChange::default(),
-        delay: 1,
-        exclude: Vec::new(),
-        channels: Vec::new(),
-    }
+    AlertSpec { recent: 1, snooze: Snooze::Points(1), ..AlertSpec::at(0.8) }
 }

@@ -1,0 +1,137 @@
+//! Tell: what happened to alerts becomes messages in the outbox, in the caller's transaction. What is
+//! told twice has the same name and changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    alerting,
+    catalog::{Connection, messages, messages::MessageRow, outbox},
+    domain::{
+        Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, Severity,
+        Timestamp,
+    },
+};
+
+use super::JobError;
+
+/// What is to be said, and to which channels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// Why.
+    pub event: MessageEvent,
+    /// About which batch, where it is one.
+    pub batch: Option<BatchName>,
+    /// About which alerts, the most important first.
+    pub alerts: Vec<AlertId>,
+    /// The headline and the text of what is not about alerts.
+    pub words: Option<(String, String)>,
+    /// Tells apart what is said of the same alerts at different times, and of none at all.
+    pub again: String,
+    /// To whom.
+    pub channels: BTreeSet<String>,
+}
+
+impl Telling {
+    /// What it is known by.
+    pub fn id(&self) -> MessageId {
+        alerting::message_id(self.event, &self.alerts, &self.again)
+    }
+}
+
+/// Puts a message in the outbox of its channels; gives the number of channels that had not got it.
+/// What goes to nobody is not stored.
+///
+/// # Errors
+/// [`JobError::Catalog`], also when there is no such alert.
+pub async fn tell(
+    conn: &mut Connection,
+    telling: &Telling,
+    now: Timestamp,
+) -> Result<u64, JobError> {
+    if telling.channels.is_empty() {
+        return Ok(0);
+    }
+    let (title, text) = telling.words.clone().unzip();
+    let message = MessageRow {
+        id: telling.id(),
+        event: telling.event,
+        batch: telling.batch.clone(),
+        title,
+        text,
+        created_at: now,
+    };
+    messages::insert(conn, &message, &telling.alerts).await?;
+    let mut n_queued = 0;
+    for channel in &telling.channels {
+        n_queued += u64::from(outbox::enqueue(conn, &message.id, channel, now).await?);
+    }
+    Ok(n_queued)
+}
+
+/// Says an event of a batch's alerts, those of a group in one message; gives the number of messages
+/// put in outboxes. What is resolved is said where it was said that it fired, and nowhere else.
+///
+/// # Errors
+/// [`JobError::Catalog`], also when an alert is not stored.
+pub async fn tell_alerts(
+    conn: &mut Connection,
+    batch: &BatchSpec,
+    (event, again): (MessageEvent, &str),
+    alerts: &[&Alert],
+    now: Timestamp,
+) -> Result<u64, JobError> {
+    let told = match event {
+        MessageEvent::Resolved => {
+            let ids: Vec<&AlertId> = alerts.iter().map(|alert| &alert.id).collect();
+            Some(messages::told(conn, &ids).await?)
+        }
+        _ => None,
+    };
+    let mut groups: BTreeMap<(String, BTreeSet<String>), Vec<&Alert>> = BTreeMap::new();
+    for alert in alerts {
+        let channels = match &told {
+            Some(told) => told.get(&alert.id).cloned().unwrap_or_default(),
+            None => channels_of(batch, alert),
+        };
+        groups.entry((group_of(batch, alert), channels)).or_default().push(alert);
+    }
+    let mut n_queued = 0;
+    for ((_, channels), mut alerts) in groups {
+        alerts.sort_by(|one, other| loudest_first(one, other));
+        let telling = Telling {
+            event,
+            batch: Some(batch.name.clone()),
+            alerts: alerts.into_iter().map(|alert| alert.id.clone()).collect(),
+            words: None,
+            again: again.to_owned(),
+            channels,
+        };
+        n_queued += tell(conn, &telling, now).await?;
+    }
+    Ok(n_queued)
+}
+
+/// Whom an alert goes to.
+fn channels_of(batch: &BatchSpec, alert: &Alert) -> BTreeSet<String> {
+    batch.alert_for(&alert.metric).channels.iter().cloned().collect()
+}
+
+/// Alerts of one message have the same.
+fn group_of(batch: &BatchSpec, alert: &Alert) -> String {
+    match &batch.alert_for(&alert.metric).group {
+        Grouping::Batch => String::new(),
+        Grouping::Metric => alert.metric.to_string(),
+        Grouping::Tag(key) => {
+            let own = batch.metrics.get(&alert.metric).and_then(|metric| metric.tags.get(key));
+            own.or_else(|| batch.tags.get(key)).cloned().unwrap_or_default()
+        }
+    }
+}
+
+/// Severity, then score, then name.
+fn loudest_first(one: &Alert, other: &Alert) -> std::cmp::Ordering {
+    let loudness = |alert: &Alert| (alert.severity == Severity::Critical, alert.score);
+    let ((a, b), (c, d)) = (loudness(other), loudness(one));
+    let by_score = b.unwrap_or(0.0).total_cmp(&d.unwrap_or(0.0));
+    a.cmp(&c).then(by_score).then_with(|| one.metric.cmp(&other.metric))
+}
