@@ -64,7 +64,7 @@ mod tests {
     fn check(observed: &[i64], from: i64, now: i64, expected: &[i64]) -> Vec<Alert> {
         let who = (BatchName::parse("shop").unwrap(), MetricName::parse("orders").unwrap());
         let observed: Vec<Timestamp> = observed.iter().map(|n| hour(*n)).collect();
-        let spec = AbsenceSpec { after: Span::hours(2) };
+        let spec = AbsenceSpec { after: Span::hours(2), exclude: Vec::new() };
         let alerts = absences(&who, &spec, &observed, hour(from), hour(now));
         let reported: Vec<Timestamp> = alerts.iter().map(|alert| alert.at).collect();
         assert_eq!(reported, expected.iter().map(|n| hour(*n)).collect::<Vec<_>>());

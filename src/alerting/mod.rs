@@ -3,24 +3,30 @@
 
 mod absence;
 mod budget;
+mod change;
 mod compare;
 #[cfg(test)]
 mod budget_tests;
 mod decide;
 mod gates;
 mod identity;
+mod limits;
 #[cfg(test)]
 mod laws;
 mod policy;
 mod reason;
 mod trace;
+mod turn;
 mod usual;
 
 pub use absence::absences;
 pub use budget::calibrate;
+pub use change::{ChangePast, Look, shift};
 pub use compare::{Comparison, Pair, compare};
 pub use decide::{Decision, PastAlerts, Scored, decide};
 pub use gates::Gate;
 pub use identity::{alert_id, message_id};
+pub use limits::{LimitBook, LimitPass, LimitPast, hold};
 pub use policy::{Policy, PolicyError, context_rows};
 pub use trace::{Step, StepState, Trace, trace};
+pub use turn::{Open, Turn, turn};

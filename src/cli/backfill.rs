@@ -107,6 +107,7 @@ impl Totals {
                 self.alerts_raised += report.raised;
                 self.messages_queued += report.queued;
             }
+            RunReport::Change(report) => self.alerts_raised += report.raised,
         }
     }
 }

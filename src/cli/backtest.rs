@@ -277,7 +277,7 @@ impl Report {
         match report {
             RunReport::Train(report) => self.models_trained += report.trained,
             RunReport::Score(report) => self.points_scored += report.scored,
-            RunReport::Ingest(_) | RunReport::Alert(_) => {}
+            RunReport::Ingest(_) | RunReport::Alert(_) | RunReport::Change(_) => {}
         }
     }
 

@@ -49,11 +49,11 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
             return Ok(Outcome::NotStarted);
         }
     };
-    let jobs: &[JobKind] = if command.jobs.is_empty() { JobKind::ALL } else { &command.jobs };
     let when = command.at.map_or(When::Now, When::At);
     let mut outcome = Outcome::Done;
     for batch in batches {
-        match run_batch(&opened, &batch, jobs, when).await {
+        let jobs = if command.jobs.is_empty() { batch.jobs() } else { command.jobs.clone() };
+        match run_batch(&opened, &batch, &jobs, when).await {
             Ok(done) => outcome = if outcome == Outcome::Done { done } else { outcome },
             Err(error) => {
                 eprintln!("error: {}", chain(&error));

@@ -134,20 +134,25 @@ fn grouping(alert: &mut Section<'_>, base: &Grouping) -> Grouping {
     group
 }
 
-fn snooze(alert: &mut Section<'_>, base: Snooze) -> Snooze {
-    let read = |value: &Value| match value {
+/// A duration, or a count of points.
+pub(super) fn time_or_points(value: &Value) -> Option<Snooze> {
+    match value {
         Value::Text(text) | Value::Expanded(text) | Value::Override(text)
             if int(value).is_none() =>
         {
             Span::parse(text).ok().map(Snooze::Time)
         }
         value => usize::try_from(int(value)?).ok().map(Snooze::Points),
-    };
+    }
+}
+
+/// `snooze`, which `[change]` has too.
+pub(super) fn snooze(section: &mut Section<'_>, base: Snooze) -> Snooze {
     let what = "a duration as in \"6h\", or a count of points";
-    let snooze = alert.get("snooze", what, read).map_or(base, |found| found.value);
+    let snooze = section.get("snooze", what, time_or_points).map_or(base, |found| found.value);
     match snooze {
-        Snooze::Time(span) => alert.show("snooze", span.to_string()),
-        Snooze::Points(points) => alert.show("snooze", whole(points)),
+        Snooze::Time(span) => section.show("snooze", span.to_string()),
+        Snooze::Points(points) => section.show("snooze", whole(points)),
     }
     snooze
 }

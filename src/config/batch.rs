@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{
     AbsenceSpec, Aggregate, AlertSpec, BatchName, BatchSpec, Combine, DetectorKind, DetectorRole,
     DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricName, MetricSpec, ScoreSpec,
-    Span, TrainSpec,
+    Span, StillSpec, TrainSpec,
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     document::Table,
     later::did_you_mean,
     place::{Located, Place},
-    schedule,
+    rules, schedule,
     section::{Section, read_file},
     source,
     values::{Refusal, refuse_word},
@@ -65,7 +65,6 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
     let enabled = top.flag("enabled", true);
     let tags = top.labels("tags");
     let source = top.table("source", |section| source::read(section, context.query_dirs));
-    let schedule = top.table("schedule", schedule::read);
     let history = top.table("history", history);
     let features = top.table("features", features);
     let holidays = top.table("calendar", |section| calendar::read(section, timezone));
@@ -74,7 +73,9 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
     let score = top.table("score", score);
     let alert =
         top.table("alert", |section| alert::read(section, &alert::built_in(), context.channels));
-    let absence = absence(top);
+    let (absence, still) = absence(top);
+    let rules = rules::read(top, still);
+    let schedule = top.table("schedule", |section| schedule::read(section, rules.change.enabled));
     let metrics = metrics(top, &alert, context);
     BatchSpec {
         name: context.name.clone(),
@@ -93,6 +94,7 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
         score,
         alert,
         absence,
+        rules,
         metrics,
         config_hash: String::new(),
         effective: String::new(),
@@ -247,16 +249,19 @@ fn score(score: &mut Section<'_>) -> ScoreSpec {
     }
 }
 
-fn absence(top: &mut Section<'_>) -> Option<AbsenceSpec> {
+fn absence(top: &mut Section<'_>) -> (Option<AbsenceSpec>, StillSpec) {
     if !top.has("absence") {
         top.ignore(&["absence"]);
-        return None;
+        return (None, StillSpec::default());
     }
     top.table("absence", |absence| {
-        if !absence.has("after") {
+        if !["after", "frozen", "zeros", "rows_drop"].iter().any(|key| absence.has(key)) {
             absence.missing("after", "write how long a metric may be silent, as in \"1h\"");
         }
-        Some(AbsenceSpec { after: absence.positive_span("after")?.value })
+        let after = absence.positive_span("after").map(|after| after.value);
+        let exclude = absence.globs("exclude", &[]);
+        let still = rules::still(absence, exclude.clone());
+        (after.map(|after| AbsenceSpec { after, exclude }), still)
     })
 }
 
@@ -276,6 +281,7 @@ fn metrics(
             unit: section.text("unit").map(|text| text.value.text),
             tags: section.labels("tags"),
             alert: metric_alert(section, alert, shown.clone(), context),
+            thresholds: rules::of_metric(section),
         };
         metrics.extend(name.map(|name| (name, spec)));
     });

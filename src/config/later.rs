@@ -4,10 +4,10 @@
 /// Keys by their table's path (`""` is the top of a batch file) that this version does not know
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
-    ("", &["catalog", "change", "explain", "queue", "sink", "summary", "thresholds"]),
+    ("", &["catalog", "explain", "queue", "sink"]),
     ("calendar", &["maintenance"]),
-    ("schedule", &["change", "summary", "deliver", "retention", "plot", "max_catchup"]),
-    ("metrics", &["features", "train", "score", "thresholds", "absence", "change"]),
+    ("schedule", &["deliver", "retention", "plot", "max_catchup"]),
+    ("metrics", &["features", "train", "score", "absence", "change"]),
     ("server", &["tls", "base_url"]),
     ("storage", &["multipart_threshold", "multipart_chunk", "max_concurrency", "endpoint"]),
 ];

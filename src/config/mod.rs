@@ -21,6 +21,7 @@ mod place;
 mod problem;
 mod push_source;
 mod render;
+mod rules;
 mod scaffold;
 mod schedule;
 mod section;

@@ -12,22 +12,27 @@ use super::{
 };
 
 /// Each job's key and what it is when the file says nothing.
-const JOBS: [(JobKind, &str); 4] = [
+const JOBS: [(JobKind, &str); 5] = [
     (JobKind::Ingest, "*/5 * * * *"),
     (JobKind::Train, "0 3 * * *"),
     (JobKind::Score, "after ingest"),
     (JobKind::Alert, "after score"),
+    (JobKind::Change, "after score"),
 ];
 
 /// Schedules are kept to the second.
 const SHORTEST_SPACING: Span = Span::secs(1);
 
-pub(super) fn read(schedule: &mut Section<'_>) -> ScheduleSpec {
+/// Reads the triggers. Without the rules of a change its job has none.
+pub(super) fn read(schedule: &mut Section<'_>, looks_for_change: bool) -> ScheduleSpec {
     let mut triggers = BTreeMap::new();
     let mut places = BTreeMap::new();
     for (job, default) in JOBS {
         let key = job.as_str();
         let found = schedule.parsed(key, "a schedule", |text| trigger(job, text));
+        if job == JobKind::Change && !looks_for_change {
+            continue;
+        }
         if let Some(Located { value, place }) = found {
             triggers.insert(job, value);
             places.insert(job, place);

@@ -156,21 +156,28 @@ impl Section<'_> {
     pub(super) fn number(
         &mut self,
         key: &'static str,
-        (is_allowed, rule): (fn(f64) -> bool, &str),
+        rule: (fn(f64) -> bool, &str),
         default: f64,
     ) -> f64 {
-        let found = self.get(key, "a finite number", float);
-        let number = match found {
-            Some(found) if is_allowed(found.value) => found.value,
-            Some(found) => {
-                let message = format!("`{key}` is {}; it must be {rule}", found.value);
-                self.check.problem(&found.place, message);
-                default
-            }
-            None => default,
-        };
+        let number = self.optional_number(key, rule).unwrap_or(default);
         self.show(key, number);
         number
+    }
+
+    /// A finite number that passes a rule, if there is one.
+    pub(super) fn optional_number(
+        &mut self,
+        key: &'static str,
+        (is_allowed, rule): (fn(f64) -> bool, &str),
+    ) -> Option<f64> {
+        let found = self.get(key, "a finite number", float)?;
+        if !is_allowed(found.value) {
+            let message = format!("`{key}` is {}; it must be {rule}", found.value);
+            self.check.problem(&found.place, message);
+            return None;
+        }
+        self.show(key, found.value);
+        Some(found.value)
     }
 
     /// An instant, as text or as a TOML date.

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, MetricName, ParamValue,
-    PrometheusSpec, PushSpec, ScheduleSpec, Secret, Span, Timestamp,
+    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, JobKind, Limits, MetricName,
+    ParamValue, PrometheusSpec, PushSpec, RuleSpec, ScheduleSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -46,6 +46,8 @@ pub struct BatchSpec {
     pub alert: AlertSpec,
     /// When silence becomes an alert.
     pub absence: Option<AbsenceSpec>,
+    /// What is looked for without a model.
+    pub rules: RuleSpec,
     /// Per-metric display and overrides.
     pub metrics: BTreeMap<MetricName, MetricSpec>,
     /// Hex SHA-256 of the effective configuration; stored with each run and model.
@@ -58,6 +60,12 @@ impl BatchSpec {
     /// The alert settings of a metric: the batch's, or the metric's own.
     pub fn alert_for(&self, metric: &MetricName) -> &AlertSpec {
         self.metrics.get(metric).and_then(|spec| spec.alert.as_ref()).unwrap_or(&self.alert)
+    }
+
+    /// The jobs there are for it, in the order one needs the other.
+    pub fn jobs(&self) -> Vec<JobKind> {
+        let is_used = |job: &JobKind| *job != JobKind::Change || self.rules.change.enabled;
+        JobKind::ALL.iter().copied().filter(is_used).collect()
     }
 
     /// The detectors of one role, in the order of the file.
@@ -300,6 +308,8 @@ pub struct ScoreSpec {
 pub struct AbsenceSpec {
     /// Longest time between two observations.
     pub after: Span,
+    /// Globs over metric names that may be silent.
+    pub exclude: Vec<String>,
 }
 
 /// One metric's display and overrides.
@@ -313,4 +323,6 @@ pub struct MetricSpec {
     pub tags: BTreeMap<String, String>,
     /// The batch's alert settings with this metric's on top.
     pub alert: Option<AlertSpec>,
+    /// Limits of its own, in place of the batch's for it.
+    pub thresholds: Option<Limits>,
 }

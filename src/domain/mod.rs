@@ -17,6 +17,7 @@ mod period;
 mod plain;
 mod reason;
 mod remembered;
+mod rules;
 mod run;
 mod schedule;
 mod score;
@@ -50,9 +51,10 @@ pub use period::{Period, WarmingUp};
 pub use plain::Plain;
 pub use reason::{Judged, change};
 pub use remembered::Remembered;
+pub use rules::{ChangeSpec, Lasting, LimitState, Limits, RuleSpec, StillSpec};
 pub use run::{
-    AlertReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState, ScoreReport,
-    Skipped, TrainReport, UnknownText,
+    AlertReport, ChangeReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState,
+    ScoreReport, Skipped, TrainReport, UnknownText,
 };
 pub use schedule::{Missed, ScheduleSpec, Trigger};
 pub use score::{Band, NoScore, RowScore, ScorePoint};

@@ -71,6 +71,8 @@ text_enum! {
         Score = "score",
         /// Turns scores into alerts and outbox rows.
         Alert = "alert",
+        /// Looks for levels that moved.
+        Change = "change",
     }
 }
 
@@ -191,6 +193,21 @@ pub struct AlertReport {
     pub suppressed: BTreeMap<String, u64>,
 }
 
+/// What a look for moved levels did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangeReport {
+    /// Metrics whose newest points were held against the level before.
+    pub tested: u64,
+    /// Metrics with too few points for that.
+    pub too_short: u64,
+    /// Alerts raised.
+    pub raised: u64,
+    /// Alerts that are over: the level came back, or has become the usual one.
+    pub resolved: u64,
+    /// Moves that raised nothing, by reason.
+    pub suppressed: BTreeMap<String, u64>,
+}
+
 /// The typed report of a finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case")]
@@ -203,6 +220,8 @@ pub enum RunReport {
     Score(ScoreReport),
     /// Of an alerting.
     Alert(AlertReport),
+    /// Of a look for moved levels.
+    Change(ChangeReport),
 }
 
 impl RunReport {
@@ -226,6 +245,10 @@ impl RunReport {
                 let n_suppressed: u64 = report.suppressed.values().sum();
                 format!("{} alerts raised, {n_suppressed} suppressed", report.raised)
             }
+            Self::Change(report) => format!(
+                "{} metrics looked at, {} levels moved, {} over",
+                report.tested, report.raised, report.resolved
+            ),
         }
     }
 }

@@ -162,10 +162,10 @@ pub(super) struct BatchFacts {
 impl BatchView {
     pub(super) fn new(batch: &BatchSpec, mut facts: BatchFacts, now: Timestamp) -> Self {
         let (health, health_text) = health(batch, &facts, now);
-        let jobs = JobKind::ALL.iter().map(|job| JobView {
-            job: *job,
-            trigger: trigger(batch.schedule.triggers.get(job)),
-            last: facts.runs.remove(job),
+        let jobs = batch.jobs().into_iter().map(|job| JobView {
+            job,
+            trigger: trigger(batch.schedule.triggers.get(&job)),
+            last: facts.runs.remove(&job),
         });
         Self {
             name: batch.name.clone(),

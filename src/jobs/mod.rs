@@ -4,6 +4,7 @@
 mod alert;
 #[cfg(test)]
 mod calendar_tests;
+mod change;
 mod compact;
 mod compare;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod fit;
 mod fixture;
 mod inbox;
 mod ingest;
+mod limits;
 mod model_file;
 mod model_store;
 mod names;
@@ -27,6 +29,8 @@ mod quality;
 #[cfg(test)]
 mod quality_tests;
 mod retention;
+#[cfg(test)]
+mod rules_tests;
 mod score;
 mod storing;
 #[cfg(test)]
@@ -37,6 +41,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod train;
+mod turns;
 mod verify;
 mod window;
 
@@ -73,5 +78,6 @@ pub async fn run(
         JobKind::Train => RunReport::Train(train::train(ctx, claim, batch, as_of).await?),
         JobKind::Score => RunReport::Score(score::score(ctx, claim, batch, as_of).await?),
         JobKind::Alert => RunReport::Alert(alert::alert(ctx, claim, batch, as_of).await?),
+        JobKind::Change => RunReport::Change(change::change(ctx, claim, batch, as_of).await?),
     })
 }

@@ -18,7 +18,7 @@ use crate::{
     sources::{Intake, IntakeRules},
 };
 
-use super::{AsOf, JobContext, JobError, inbox, ingest::Memory};
+use super::{AsOf, JobContext, JobError, inbox, ingest::Memory, limits::Limited};
 
 /// The watermark that says how far a batch's source was read.
 pub(super) const WATERMARK: &str = "ingest";
@@ -40,6 +40,7 @@ pub(super) struct Storing<'a> {
     raw: Vec<Key>,
     seen: BTreeMap<MetricName, Seen>,
     n_stored: u64,
+    limited: Limited,
     /// The objects of an inbox that the rows are from.
     pub(super) arrivals: Vec<Arrival>,
     /// [`SEGMENT_ROWS`], fewer in tests.
@@ -81,6 +82,7 @@ impl<'a> Storing<'a> {
             raw: Vec::new(),
             seen: BTreeMap::new(),
             n_stored: 0,
+            limited: Limited::new(batch)?,
             arrivals: Vec::new(),
             segment_rows: SEGMENT_ROWS,
         })
@@ -117,7 +119,10 @@ impl<'a> Storing<'a> {
             raw_parts::insert(&mut tx, key.as_str()).await?;
         }
         inbox::mark(self.ctx, &mut tx, &self.arrivals).await?;
-        metrics::touch(&mut tx, batch, &summary(&self.seen), (self.ctx.clock)()).await?;
+        let now = (self.ctx.clock)();
+        metrics::touch(&mut tx, batch, &summary(&self.seen), now).await?;
+        let of_run = (self.batch, self.claim.run);
+        let checked = self.limited.check(self.ctx, &mut tx, of_run, now).await?;
         // One metric stamped ahead must not make later reads pass over the others' rows.
         let newest = self.seen.values().map(|seen| seen.newest.min(self.as_of.now)).max();
         let watermark = watermarks::get(&mut tx, batch, WATERMARK).await?;
@@ -129,6 +134,7 @@ impl<'a> Storing<'a> {
             memory.keep(&mut tx, batch).await?;
         }
         tx.commit().await?;
+        checked.count(self.ctx, self.batch);
         if let Some(newest) = newest {
             self.ctx.metrics.set_newest_point(batch, newest);
         }
@@ -145,6 +151,7 @@ impl<'a> Storing<'a> {
         }
         self.archive(frames).await?;
         note(&mut self.seen, &fresh);
+        self.limited.note(&fresh);
         let batch = &self.batch.name;
         let key = layout::points_part_key(batch, self.part(self.segments.len()));
         let segment = self.ctx.history.write_series(key, batch, fresh).await?;

@@ -197,7 +197,7 @@ async fn a_metric_without_a_model_gets_one_from_training_as_of_the_past() {
 #[tokio::test]
 async fn only_recent_silences_of_a_metric_never_judged_are_told_and_none_of_an_excluded_one() {
     let mut fixture = fixture::open().await;
-    fixture.batch.absence = Some(AbsenceSpec { after: Span::hours(1) });
+    fixture.batch.absence = Some(AbsenceSpec { after: Span::hours(1), exclude: Vec::new() });
     fixture.batch.alert.exclude = vec!["test_*".into()];
     fixture.batch.alert.recent = 2;
     let hours_ago = [30, 20, 10, 5];

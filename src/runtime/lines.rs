@@ -61,6 +61,12 @@ pub fn of_report(report: &RunReport) -> Vec<Line> {
                 lines.push((LogLevel::Info, format!("{n_points} points raised nothing: {reason}")));
             }
         }
+        RunReport::Change(report) => {
+            for (reason, n_metrics) in &report.suppressed {
+                let line = format!("{n_metrics} levels moved and raised nothing: {reason}");
+                lines.push((LogLevel::Info, line));
+            }
+        }
     }
     lines
 }

@@ -23,7 +23,7 @@ pub(super) fn room_left<'c>(
         jobs.push(JobKind::Ingest);
     }
     if others.len() < options.n_workers {
-        jobs.extend([JobKind::Train, JobKind::Score, JobKind::Alert]);
+        jobs.extend(JobKind::ALL.iter().filter(|job| **job != JobKind::Ingest));
     }
     let servers: Vec<(&BatchSpec, String)> =
         batches.iter().filter_map(|batch| Some((batch, batch.source.kind.server()?))).collect();

@@ -7,7 +7,7 @@ use polars::prelude::DataFrame;
 use super::{intake::intake, *};
 use crate::domain::{
     AlertSpec, BatchName, Combine, CommandSpec, FeatureSpec, HistorySpec, Missed, Naming,
-    ParamValue, ScheduleSpec, ScoreSpec, Secret, Span, TrainSpec,
+    ParamValue, RuleSpec, ScheduleSpec, ScoreSpec, Secret, Span, TrainSpec,
 };
 
 const CANARY: &str = "canary-4711";
@@ -65,6 +65,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
         },
         alert,
         absence: None,
+        rules: RuleSpec::default(),
         metrics: BTreeMap::new(),
         config_hash: String::new(),
         effective: String::new(),

@@ -158,12 +158,19 @@ async fn a_catalog_of_the_first_version_keeps_its_runs_and_gets_all_that_came_la
     let mut conn = first.acquire().await.unwrap();
     runs::materialise(&mut conn, &new, at(0)).await.unwrap();
     segments::insert(&mut conn, &segment("old"), RunId(1)).await.unwrap();
+    let forgotten = new_run("shop", JobKind::Train, 0);
+    runs::materialise(&mut conn, &forgotten, at(0)).await.unwrap();
+    sqlx::raw_sql("DELETE FROM runs WHERE id = 2").execute(&mut *conn).await.unwrap();
     drop(conn);
     first.close().await;
     let catalog = Catalog::open(&path).await.unwrap();
     let mut tx = catalog.begin().await.unwrap();
     assert!(pauses::pause(&mut tx, &batch("shop"), at(1)).await.unwrap());
     assert_eq!(runs::list(&mut tx, &RunFilter::default()).await.unwrap().len(), 1);
+    let events = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM run_events WHERE run = 1");
+    assert_eq!(events.fetch_one(&mut *tx).await.unwrap(), 1);
+    let next = runs::materialise(&mut tx, &new_run("shop", JobKind::Change, 0), at(1)).await;
+    assert_eq!(next.unwrap(), Some(RunId(3)), "the number of a forgotten run is not given again");
     let later = Segment { kind: SegmentKind::Challengers, ..segment("new") };
     assert_eq!(segments::insert(&mut tx, &later, RunId(1)).await.unwrap(), 2);
     for (kind, id) in [(SegmentKind::Points, 1), (SegmentKind::Challengers, 2)] {

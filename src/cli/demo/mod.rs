@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::domain::{BatchSpec, JobKind};
+use crate::domain::BatchSpec;
 
 use super::{
     Global, Outcome,
@@ -66,8 +66,8 @@ async fn run_pass(opened: &Opened, world: &project::World) -> anyhow::Result<boo
     let mut is_complete = true;
     for batch in batches(opened) {
         let when = if batch.name.as_str() == "shop" { When::At(world.end) } else { When::Now };
-        for job in JobKind::ALL {
-            if foreground::run_job(&opened.ctx, &batch, *job, when).await?.is_none() {
+        for job in batch.jobs() {
+            if foreground::run_job(&opened.ctx, &batch, job, when).await?.is_none() {
                 is_complete = false;
                 break;
             }

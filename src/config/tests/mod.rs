@@ -2,6 +2,7 @@
 
 mod calendar;
 mod channels;
+mod kinds;
 mod overrides;
 mod reports;
 mod rules;

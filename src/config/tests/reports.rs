@@ -101,8 +101,8 @@ fn a_syntax_error_has_its_place_and_other_files_are_still_checked() {
         [
             "anomstack.toml:1:8: unclosed table, expected `]`",
             "a.toml:1:1: unknown key `x` at the top of the file (the keys at the top of the file \
-             are name, description, owner, timezone, enabled, tags, source, schedule, history, \
-             features, calendar, train, detectors, score, alert, absence, metrics)",
+             are name, description, owner, timezone, enabled, tags, source, history, \
+             features, calendar, train, detectors, score, alert, absence, thresholds, change, schedule, metrics)",
             "a.toml:4:8: string values must be quoted, expected literal string",
         ]
     );

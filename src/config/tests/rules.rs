@@ -155,7 +155,9 @@ fn schedules_are_checked() {
     );
     check_batch(
         "[schedule]\ntrain = \"after ingst\"",
-        &["a.toml:2:9: `ingst` is not one of ingest, train, score, alert (did you mean `ingest`?)"],
+        &[
+            "a.toml:2:9: `ingst` is not one of ingest, train, score, alert, change (did you mean `ingest`?)",
+        ],
     );
     check_batch(
         "[schedule]\ningest = \"after alert\"",
@@ -247,10 +249,8 @@ fn detectors_alerts_and_the_rest_are_checked() {
         &["a.toml:2:11: `zarr` is not `parquet` (not available in this version)"],
     );
     check_batch(
-        "[change]\nenabled = true",
-        &[
-            "a.toml:1:2: unknown key `change` at the top of the file (not available in this version)",
-        ],
+        "[sink]\nkind = \"sql\"",
+        &["a.toml:1:2: unknown key `sink` at the top of the file (not available in this version)"],
     );
     check_batch(
         "[absence]",

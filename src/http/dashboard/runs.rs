@@ -109,6 +109,18 @@ fn report(report: Option<&RunReport>) -> (Vec<Fact>, Vec<PassedOver>) {
             }
             (facts, Vec::new())
         }
+        Some(RunReport::Change(report)) => {
+            let mut facts = vec![
+                fact("Metrics looked at", report.tested),
+                fact("Metrics with too short a past", report.too_short),
+                fact("Levels that moved", report.raised),
+                fact("Alerts that are over", report.resolved),
+            ];
+            for (reason, n_metrics) in &report.suppressed {
+                facts.push(fact(&format!("Suppressed: {reason}"), *n_metrics));
+            }
+            (facts, Vec::new())
+        }
     }
 }
 

@@ -17,8 +17,9 @@ use crate::{
     },
     domain::{
         Aggregate, AlertSpec, BatchName, BatchSpec, Combine, CronExpr, DetectorKind, DetectorRole,
-        DetectorSpec, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, Missed, ScheduleSpec,
-        ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec, Trigger,
+        DetectorSpec, FeatureSpec, FileSpec, HistorySpec, JobKind, Location, Missed, RuleSpec,
+        ScheduleSpec, ScoreSpec, Snooze, SourceKind, SourceSpec, Span, Timestamp, TrainSpec,
+        Trigger,
     },
 };
 
@@ -122,6 +123,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
         },
         alert: alert_spec(),
         absence: None,
+        rules: RuleSpec::default(),
         metrics: BTreeMap::new(),
         config_hash: "c0ffee".into(),
         effective: String::new(),

@@ -1,0 +1,323 @@
+//! Change: a level that moved and stays, held against the level before it.
+//!
+//! The median of the newest `detect_last` points is held against the points before them, which are
+//! the reference. The distance of the two medians is counted in spreads of the reference: 1.4826
+//! times the median distance from its median, which for normal noise is the standard deviation
+//! (Iglewicz & Hoaglin 1993). Where more than half of the reference is one value that is zero; then
+//! 1.2533 times the mean distance counts. The spread is never taken for less than 1 % of the
+//! level, so that a tiny step of a constant metric is none, and a real one is.
+//!
+//! A move fires once. While it is open, the reference is what was before it. When the level comes
+//! back it was a spike, and is over; when it has stayed for as many points as a reference needs, it
+//! is the usual level, the alert is over, and what was before is not looked at any more.
+
+use super::{
+    Gate,
+    turn::{self, Open, Turn},
+};
+use crate::domain::{
+    AlertKind, Band, BatchName, ChangeSpec, MetricName, Resolution, Severity, Snooze, Timestamp,
+    words,
+};
+
+/// Fewer points have no usual level.
+const LEAST_REFERENCE: usize = 10;
+/// The median distance of normal noise from its median, in standard deviations, inverted.
+const BY_MEDIAN: f64 = 1.4826;
+/// The same of the mean distance.
+const BY_MEAN: f64 = 1.2533;
+/// Of the level; a spread under it is the rounding of whoever measures.
+const LEAST_SPREAD: f64 = 0.01;
+/// A distance over it is said as this: there was no spread at all.
+const FARTHEST: f64 = 1e6;
+
+/// What is known of a metric's moves.
+#[derive(Debug, Clone, Default)]
+pub struct ChangePast {
+    /// The alert that is not over.
+    pub open: Option<Open>,
+    /// Since when the level is the usual one, where it moved before.
+    pub level_since: Option<Timestamp>,
+    /// The observation of the newest alert.
+    pub last_fired: Option<Timestamp>,
+}
+
+/// What a look at a metric led to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// There are too few points for a usual level.
+    TooShort,
+    /// What becomes of its alert, if anything.
+    Turned(Option<Turn>),
+    /// The level moved, and this kept it from firing.
+    Stopped(Gate),
+}
+
+/// Holds a metric's newest points against its level before.
+///
+/// # Shape
+/// `at` is strictly increasing, and as long as `value`, which is finite.
+pub fn shift(
+    who: &(BatchName, MetricName),
+    spec: &ChangeSpec,
+    (at, value): (&[Timestamp], &[f64]),
+    past: &ChangePast,
+) -> Look {
+    let first = past.level_since.map_or(0, |since| at.partition_point(|at| *at < since));
+    let (at, value) = (&at[first..], &value[first..]);
+    let begin = value.len().saturating_sub(spec.detect_last);
+    let since = past.open.as_ref().map(|open| at.partition_point(|at| *at < open.since));
+    let reference = &value[..since.unwrap_or(begin).min(begin)];
+    let reference = &reference[reference.len().saturating_sub(spec.points)..];
+    let Some(newest) = at.last().filter(|_| LEAST_REFERENCE <= reference.len()) else {
+        return Look::TooShort;
+    };
+    let level = Level::of(reference);
+    let now = median(&value[begin..]);
+    let has_moved = spec.threshold < level.distance(now);
+    if let (Some(open), Some(since)) = (&past.open, since) {
+        let has_stayed = LEAST_REFERENCE.max(2 * spec.detect_last) <= value.len() - since;
+        let id = open.id.clone();
+        return Look::Turned(Some(match (has_moved, has_stayed) {
+            (false, _) => Turn::Resolve(id, *newest, Resolution::Recovered),
+            (true, true) => Turn::Resolve(id, *newest, Resolution::Closed),
+            (true, false) => Turn::Extend(id, *newest),
+        }));
+    }
+    if !has_moved {
+        return Look::Turned(None);
+    }
+    let n_since = past.last_fired.map(|fired| at.len() - at.partition_point(|at| *at <= fired));
+    let is_snoozed = match spec.snooze {
+        Snooze::Time(span) => past.last_fired.is_some_and(|fired| *newest - fired < span),
+        Snooze::Points(n_points) => n_since.is_some_and(|n| n <= n_points),
+    };
+    if is_snoozed {
+        return Look::Stopped(Gate::Snooze);
+    }
+    let reason = reason(&who.1, &level, now);
+    let kind = (AlertKind::Change, Severity::Warning);
+    let mut alert = turn::alert(who, kind, (*newest, at[begin]), Some(now), reason);
+    let reach = spec.threshold * level.spread;
+    let (lower, upper) = (level.median - reach, level.median + reach);
+    alert.band = (lower.is_finite() && upper.is_finite()).then_some(Band {
+        expected: level.median,
+        lower,
+        upper,
+    });
+    Look::Turned(Some(Turn::Raise(Box::new(alert))))
+}
+
+struct Level {
+    median: f64,
+    /// In the metric's unit; zero only of a metric that was always zero.
+    spread: f64,
+}
+
+impl Level {
+    fn of(reference: &[f64]) -> Self {
+        let middle = median(reference);
+        let distances: Vec<f64> = reference.iter().map(|value| (value - middle).abs()).collect();
+        let by_median = BY_MEDIAN * median(&distances);
+        let mean = distances.iter().map(|far| far / distances.len() as f64).sum::<f64>();
+        let spread = if 0.0 < by_median { by_median } else { BY_MEAN * mean };
+        Self { median: middle, spread: spread.max(LEAST_SPREAD * middle.abs()) }
+    }
+
+    /// In spreads, at most [`FARTHEST`].
+    fn distance(&self, value: f64) -> f64 {
+        let far = (value - self.median).abs();
+        match far / self.spread {
+            _ if far == 0.0 => 0.0,
+            far if far.is_nan() => FARTHEST,
+            far => far.min(FARTHEST),
+        }
+    }
+}
+
+/// Zero of nothing.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.get(sorted.len() / 2) {
+        None => 0.0,
+        Some(middle) if sorted.len() % 2 == 1 => *middle,
+        // Halved first, so that two huge values stay finite.
+        Some(upper) => sorted[sorted.len() / 2 - 1] / 2.0 + upper / 2.0,
+    }
+}
+
+/// `orders moved from 10 to 50, 26 times its usual spread of 1.5`.
+fn reason(metric: &MetricName, level: &Level, now: f64) -> String {
+    let name = words::shown(metric.as_str());
+    let [before, after] = [level.median, now].map(words::number);
+    if level.spread == 0.0 {
+        return format!("{name} moved from {before}, which it always was, to {after}");
+    }
+    let [times, spread] = [level.distance(now), level.spread].map(words::number);
+    format!("{name} moved from {before} to {after}: {times} times its usual spread of {spread}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Span;
+
+    fn minute(n: usize) -> Timestamp {
+        Timestamp::from_secs(1_767_225_600 + 60 * n as i64).unwrap()
+    }
+
+    fn who() -> (BatchName, MetricName) {
+        (BatchName::parse("shop").unwrap(), MetricName::parse("orders").unwrap())
+    }
+
+    /// Within about 1 of a level, and never the same twice in a row.
+    fn noisy(level: f64, n: usize) -> Vec<f64> {
+        (0..n).map(|n| level + ((n * 37 % 19) as f64 - 9.0) / 9.0).collect()
+    }
+
+    fn eager() -> ChangeSpec {
+        ChangeSpec { snooze: Snooze::Time(Span::ZERO), ..ChangeSpec::default() }
+    }
+
+    fn look(spec: &ChangeSpec, values: &[f64], past: &ChangePast) -> Look {
+        let at: Vec<Timestamp> = (0..values.len()).map(minute).collect();
+        shift(&who(), spec, (&at, values), past)
+    }
+
+    fn fires(values: &[f64]) -> bool {
+        matches!(look(&eager(), values, &ChangePast::default()), Look::Turned(Some(Turn::Raise(_))))
+    }
+
+    /// Looks after every point, as the job does; gives at which points what happened.
+    fn walk(spec: &ChangeSpec, values: &[f64]) -> Vec<(usize, &'static str)> {
+        let (mut past, mut told) = (ChangePast::default(), Vec::new());
+        for n in 1..=values.len() {
+            match look(spec, &values[..n], &past) {
+                Look::Turned(Some(Turn::Raise(alert))) => {
+                    past.open = Some(Open::begun(&alert));
+                    past.last_fired = Some(alert.at);
+                    told.push((n - 1, "moved"));
+                }
+                Look::Turned(Some(Turn::Resolve(_, _, resolution))) => {
+                    let open = past.open.take().unwrap();
+                    if resolution == Resolution::Closed {
+                        past.level_since = Some(open.since);
+                    }
+                    told.push((n - 1, resolution.as_str()));
+                }
+                Look::Stopped(_) => told.push((n - 1, "snoozed")),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_jump_after_99_values_near_10_fires() {
+        let values = [noisy(10.0, 99), vec![50.0]].concat();
+        let Look::Turned(Some(Turn::Raise(alert))) =
+            look(&eager(), &values, &ChangePast::default())
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (alert.kind, alert.value, alert.at),
+            (AlertKind::Change, Some(50.0), minute(99))
+        );
+        let band = alert.band.unwrap();
+        assert!((9.9..10.1).contains(&band.expected) && band.upper < 15.0, "{band:?}");
+        assert!(alert.reason.starts_with("orders moved from 10 to 50: "), "{}", alert.reason);
+    }
+
+    #[test]
+    fn a_tiny_step_of_a_constant_metric_is_none_and_a_real_one_is() {
+        assert!(!fires(&[vec![10.0; 99], vec![10.0001]].concat()));
+        assert!(!fires(&[10.0; 100]));
+        assert!(fires(&[vec![10.0; 99], vec![50.0]].concat()));
+        assert!(fires(&[vec![0.0; 99], vec![1.0]].concat()));
+        assert!(!fires(&[0.0; 100]));
+    }
+
+    #[test]
+    fn what_is_tested_is_no_part_of_what_it_is_held_against() {
+        // With the tested half in it, the reference would be wide enough to hold it.
+        let spec = ChangeSpec { detect_last: 30, ..eager() };
+        let values = [noisy(10.0, 30), noisy(20.0, 30)].concat();
+        let found = look(&spec, &values, &ChangePast::default());
+        assert!(matches!(found, Look::Turned(Some(Turn::Raise(_)))), "{found:?}");
+    }
+
+    #[test]
+    fn one_shift_fires_once_and_its_level_becomes_the_usual_one() {
+        let values = [noisy(10.0, 60), noisy(20.0, 200)].concat();
+        assert_eq!(walk(&eager(), &values), [(60, "moved"), (69, "closed")]);
+        // Back again is another one.
+        let back = [values, noisy(10.0, 50)].concat();
+        let told = walk(&eager(), &back);
+        assert_eq!(told[2..], [(260, "moved"), (269, "closed")]);
+    }
+
+    #[test]
+    fn a_spike_is_over_when_the_level_is_back() {
+        let values = [noisy(10.0, 60), vec![50.0], noisy(10.0, 60)].concat();
+        assert_eq!(walk(&eager(), &values), [(60, "moved"), (61, "recovered")]);
+        // Of three points one spike is not the median.
+        let patient = ChangeSpec { detect_last: 3, ..eager() };
+        assert_eq!(walk(&patient, &values), []);
+    }
+
+    #[test]
+    fn nothing_fires_while_it_is_snoozed() {
+        let values = [noisy(10.0, 60), vec![50.0], noisy(10.0, 5), vec![50.0]].concat();
+        let spec = ChangeSpec { snooze: Snooze::Points(10), ..eager() };
+        assert_eq!(walk(&spec, &values), [(60, "moved"), (61, "recovered"), (66, "snoozed")]);
+    }
+
+    #[test]
+    fn a_short_past_is_no_level() {
+        assert_eq!(look(&eager(), &noisy(10.0, 10), &ChangePast::default()), Look::TooShort);
+        assert_eq!(look(&eager(), &[], &ChangePast::default()), Look::TooShort);
+    }
+
+    proptest! {
+        #[test]
+        fn the_unit_of_a_metric_changes_nothing(
+            values in prop::collection::vec(-100.0..100.0f64, 11..80),
+            last in -1e3..1e3f64,
+            power in -30i32..30,
+        ) {
+            let values = [values, vec![last]].concat();
+            // A power of two, so that nothing is rounded.
+            let scaled: Vec<f64> = values.iter().map(|value| value * 2f64.powi(power)).collect();
+            prop_assert_eq!(fires(&values), fires(&scaled));
+        }
+
+        #[test]
+        fn any_finite_values_give_an_alert_of_finite_numbers(
+            values in prop::collection::vec(any::<f64>().prop_filter("finite", |v| v.is_finite()), 0..60),
+        ) {
+            if let Look::Turned(Some(Turn::Raise(alert))) =
+                look(&eager(), &values, &ChangePast::default())
+            {
+                prop_assert!(alert.value.unwrap().is_finite());
+                let band = alert.band;
+                prop_assert!(band.is_none_or(|band| band.lower.is_finite() && band.upper.is_finite()));
+            }
+        }
+
+        #[test]
+        fn a_larger_threshold_never_fires_more(
+            values in prop::collection::vec(-10.0..10.0f64, 12..60), low in 0.5..4.0f64,
+        ) {
+            let at = |threshold| {
+                let spec = ChangeSpec { threshold, ..eager() };
+                let found = look(&spec, &values, &ChangePast::default());
+                matches!(found, Look::Turned(Some(Turn::Raise(_))))
+            };
+            prop_assert!(at(low) || !at(low * 2.0));
+        }
+    }
+}

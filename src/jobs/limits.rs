@@ -1,0 +1,113 @@
+//! Limits: the new points of an ingest are held against them in the transaction that stores the
+//! points, so that none is looked at twice or never.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    alerting::{self, LimitBook, LimitPast, Open, Policy, Turn},
+    catalog::{Connection, alerts, limit_states},
+    domain::{AlertKind, BatchSpec, LimitState, MetricName, Resolution, RunId, Series, Timestamp},
+};
+
+use super::{
+    JobContext, JobError,
+    turns::{self, Taken},
+};
+
+/// Of one metric and ingest; a longer past is history that nobody is told of.
+const MOST_POINTS: usize = 10_000;
+
+/// The new points of metrics with limits.
+pub(super) struct Limited {
+    book: LimitBook,
+    points: BTreeMap<MetricName, BTreeMap<Timestamp, f64>>,
+}
+
+/// What the check led to, to be counted once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    taken: Taken,
+    suppressed: BTreeMap<String, u64>,
+}
+
+impl Limited {
+    pub(super) fn new(batch: &BatchSpec) -> Result<Self, JobError> {
+        Ok(Self { book: LimitBook::of(batch)?, points: BTreeMap::new() })
+    }
+
+    /// Keeps the points that have limits. Of two values of one instant the later counts.
+    pub(super) fn note(&mut self, fresh: &[Series]) {
+        for series in fresh.iter().filter(|series| self.book.limits(&series.metric).is_some()) {
+            let points = self.points.entry(series.metric.clone()).or_default();
+            points.extend(series.at.iter().copied().zip(series.value.iter().copied()));
+            while MOST_POINTS < points.len() {
+                points.pop_first();
+            }
+        }
+    }
+
+    /// Raises, extends and resolves alerts.
+    pub(super) async fn check(
+        &self,
+        ctx: &JobContext,
+        conn: &mut Connection,
+        (batch, run): (&BatchSpec, RunId),
+        now: Timestamp,
+    ) -> Result<Checked, JobError> {
+        if self.book.is_empty() {
+            return Ok(Checked::default());
+        }
+        let kind = AlertKind::Threshold;
+        let open = turns::open(conn, &batch.name, kind).await?;
+        let last_fired = alerts::last_fired(conn, &batch.name, kind).await?;
+        let states = limit_states::all(conn, &batch.name).await?;
+        let mut turns = self.closed(&open, now);
+        let mut suppressed = BTreeMap::<String, u64>::new();
+        for (metric, points) in &self.points {
+            let spec = batch.alert_for(metric);
+            let policy = Policy::compile(spec)?;
+            let Some(limits) = self.book.limits(metric) else { continue };
+            if !spec.enabled || policy.excludes(metric) {
+                continue;
+            }
+            let past = LimitPast {
+                state: states.get(metric).copied().unwrap_or_else(LimitState::default),
+                open: find(&open, metric),
+                last_fired: last_fired.get(metric).copied(),
+            };
+            let points: Vec<_> = points.iter().map(|(at, value)| (*at, *value)).collect();
+            let who = (batch.name.clone(), metric.clone());
+            let pass = alerting::hold(&who, limits, spec, &points, past);
+            limit_states::set(conn, &batch.name, metric, &pass.state).await?;
+            turns.extend(pass.turns);
+            for (gate, n_points) in pass.suppressed {
+                *suppressed.entry(gate).or_default() += n_points;
+            }
+        }
+        let taken = turns::take(ctx, conn, (batch, run), &turns, now).await?;
+        Ok(Checked { taken, suppressed })
+    }
+
+    /// Alerts of metrics that have no limits any more.
+    fn closed(&self, open: &[(MetricName, Open)], now: Timestamp) -> Vec<Turn> {
+        let is_gone = |(metric, _): &&(MetricName, Open)| self.book.limits(metric).is_none();
+        let close = |(_, open): &(MetricName, Open)| {
+            Turn::Resolve(open.id.clone(), now, Resolution::Closed)
+        };
+        open.iter().filter(is_gone).map(close).collect()
+    }
+}
+
+impl Checked {
+    /// Shows it in the metrics.
+    pub(super) fn count(&self, ctx: &JobContext, batch: &BatchSpec) {
+        self.taken.count(ctx, &batch.name);
+        for (gate, n_points) in &self.suppressed {
+            ctx.metrics.alerts_suppressed(&batch.name, gate, *n_points);
+        }
+    }
+}
+
+fn find(open: &[(MetricName, Open)], metric: &MetricName) -> Option<Open> {
+    open.iter().find(|(name, _)| name == metric).map(|(_, open)| open.clone())
+}

@@ -1,0 +1,168 @@
+//! Rules on a real catalog: what fires at an ingest or a look for moved levels, who is told, and
+//! what a repeat changes.
+
+use super::fixture::{self, Fixture};
+use super::{AsOf, limits::Limited, turns};
+use crate::{
+    alerting,
+    catalog::{alerts, episodes, messages},
+    domain::{
+        AlertKind, AlertState, ChangeReport, JobKind, Limits, MessageEvent, Resolution, RunReport,
+        Snooze, Span, Timestamp,
+    },
+};
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-06-01T12:00:00Z").unwrap()
+}
+
+fn minutes(n: i64) -> Span {
+    Span::secs(60 * n)
+}
+
+async fn ingest(fixture: &Fixture, rows: &[(&str, Timestamp, f64)], at: Timestamp) {
+    fixture.source(rows);
+    fixture.run(JobKind::Ingest, AsOf::live(at)).await.unwrap();
+}
+
+/// Metric, kind and state of every alert, the newest observation first.
+async fn stored(fixture: &Fixture) -> Vec<(String, AlertKind, AlertState)> {
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let rows = alerts::list(&mut reader, &alerts::AlertFilter::default()).await.unwrap();
+    let row =
+        |row: alerts::AlertRow| (row.alert.metric.to_string(), row.alert.kind, row.episode.state);
+    rows.into_iter().map(row).collect()
+}
+
+/// What was said of the newest alert by itself.
+async fn told(fixture: &Fixture) -> Vec<MessageEvent> {
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let rows = alerts::list(&mut reader, &alerts::AlertFilter::default()).await.unwrap();
+    let mut events = Vec::new();
+    for event in MessageEvent::ALL {
+        let id = alerting::message_id(*event, &[rows[0].alert.id.clone()], "");
+        if messages::get(&mut reader, &id).await.unwrap().is_some() {
+            events.push(*event);
+        }
+    }
+    events
+}
+
+fn up_to(upper: f64) -> Limits {
+    Limits { upper: Some(upper), ..Limits::default() }
+}
+
+async fn limited(pattern: &str) -> Fixture {
+    let mut fixture = fixture::open().await;
+    fixture.batch.rules.thresholds.insert(pattern.into(), up_to(10.0));
+    fixture.batch.alert.snooze = Snooze::Time(Span::hours(6));
+    fixture.batch.alert.resolve_after = 1;
+    fixture
+}
+
+#[tokio::test]
+async fn a_value_over_its_limit_is_told_at_ingest_and_told_when_it_is_over() {
+    let fixture = limited("ord*").await;
+    let orders = |ago, value| ("orders", noon() - minutes(ago), value);
+    let mut rows = vec![orders(3, 5.0), ("visits", noon() - minutes(3), 500.0)];
+    ingest(&fixture, &rows, noon()).await;
+    assert_eq!(stored(&fixture).await, []);
+    rows.push(orders(2, 11.0));
+    ingest(&fixture, &rows, noon() + minutes(1)).await;
+    let open = [("orders".to_owned(), AlertKind::Threshold, AlertState::Firing)];
+    assert_eq!(stored(&fixture).await, open);
+    // The same rows again, and more of the same, are no news.
+    ingest(&fixture, &rows, noon() + minutes(2)).await;
+    rows.push(orders(1, 12.0));
+    ingest(&fixture, &rows, noon() + minutes(3)).await;
+    assert_eq!(stored(&fixture).await, open);
+    rows.push(orders(0, 10.0));
+    ingest(&fixture, &rows, noon() + minutes(4)).await;
+    let over = [("orders".to_owned(), AlertKind::Threshold, AlertState::Resolved)];
+    assert_eq!(stored(&fixture).await, over);
+    assert_eq!(told(&fixture).await, [MessageEvent::Firing, MessageEvent::Resolved]);
+}
+
+#[tokio::test]
+async fn the_snooze_of_a_limit_spans_ingests() {
+    let fixture = limited("orders").await;
+    let mut rows = Vec::new();
+    for (n, value) in [11.0, 5.0, 11.0, 5.0].into_iter().enumerate() {
+        rows.push(("orders", noon() + minutes(n as i64), value));
+        ingest(&fixture, &rows, noon() + minutes(n as i64)).await;
+    }
+    assert_eq!(stored(&fixture).await.len(), 1);
+    let suppressed = "anomstack_alerts_suppressed_total{batch=\"shop\",reason=\"snooze\"} 1";
+    assert!(fixture.ctx.metrics.render().unwrap().contains(suppressed));
+}
+
+#[tokio::test]
+async fn a_limit_of_the_metric_itself_counts_before_those_of_the_batch() {
+    let mut fixture = limited("*").await;
+    let orders = crate::domain::MetricName::parse("orders").unwrap();
+    fixture.batch.metrics.entry(orders).or_default().thresholds = Some(up_to(100.0));
+    let rows = [("orders", noon(), 50.0), ("visits", noon(), 50.0)];
+    ingest(&fixture, &rows, noon()).await;
+    let names: Vec<String> = stored(&fixture).await.into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, ["visits"]);
+}
+
+#[tokio::test]
+async fn an_alert_is_closed_when_its_limit_is_gone() {
+    let mut fixture = limited("orders").await;
+    ingest(&fixture, &[("orders", noon(), 11.0)], noon()).await;
+    fixture.batch.rules.thresholds.clear();
+    fixture.batch.rules.thresholds.insert("visits".into(), up_to(10.0));
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    let limited = Limited::new(&fixture.batch).unwrap();
+    let run = crate::domain::RunId(1);
+    limited.check(&fixture.ctx, &mut tx, (&fixture.batch, run), noon()).await.unwrap();
+    let rows = episodes::newest(&mut tx, &fixture.batch.name, AlertKind::Threshold).await.unwrap();
+    assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));
+    assert!(
+        turns::open(&mut tx, &fixture.batch.name, AlertKind::Threshold).await.unwrap().is_empty()
+    );
+}
+
+async fn look(fixture: &Fixture, at: Timestamp) -> ChangeReport {
+    match fixture.run(JobKind::Change, AsOf::live(at)).await.unwrap() {
+        RunReport::Change(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_level_that_moved_is_told_once_and_becomes_the_usual_one() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.rules.change.snooze = Snooze::Time(Span::ZERO);
+    let row = |n: i64| {
+        let level = if n < 60 { 10.0 } else { 20.0 };
+        ("orders", noon() + minutes(n), level + (n * 37 % 19 - 9) as f64 / 9.0)
+    };
+    let mut reports = Vec::new();
+    for n in [59, 60, 61, 70, 80, 200] {
+        let rows: Vec<_> = (0..=n).map(row).collect();
+        ingest(&fixture, &rows, noon() + minutes(n)).await;
+        let report = look(&fixture, noon() + minutes(n)).await;
+        reports.push((report.tested, report.raised, report.resolved));
+    }
+    assert_eq!(reports, [(1, 0, 0), (1, 1, 0), (1, 0, 0), (1, 0, 1), (1, 0, 0), (1, 0, 0)]);
+    assert_eq!(told(&fixture).await, [MessageEvent::Firing, MessageEvent::Resolved]);
+    let rows = {
+        let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+        episodes::newest(&mut reader, &fixture.batch.name, AlertKind::Change).await.unwrap()
+    };
+    assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));
+    assert_eq!(rows[0].episode.until, noon() + minutes(61));
+}
+
+#[tokio::test]
+async fn metrics_without_a_past_or_left_out_are_not_looked_at() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.rules.change.exclude = vec!["test_*".into()];
+    let mut rows: Vec<_> = (0..40).map(|n| ("test_a", noon() + minutes(n), 1.0)).collect();
+    rows.extend((0..10).map(|n| ("orders", noon() + minutes(n), 1.0)));
+    ingest(&fixture, &rows, noon() + minutes(40)).await;
+    let report = look(&fixture, noon() + minutes(40)).await;
+    assert_eq!(report, ChangeReport { too_short: 1, ..ChangeReport::default() });
+}
