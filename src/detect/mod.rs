@@ -53,7 +53,7 @@ pub use zscore::Zscore;
 #[cfg(test)]
 pub(crate) use random::Random;
 
-use crate::domain::{DetectorKind, DetectorSpec, NoScore, Plain, RowScore};
+use crate::domain::{DetectorKind, DetectorSpec, NoScore, Period, Plain, RowScore};
 use crate::features::{FeatureFrame, Matrix};
 use by_row::{ByRow, Common, Decide, Learnt};
 use params::{ByRowParams, Params};
@@ -225,6 +225,17 @@ impl Fitted {
     /// that have none, and for models of the first format.
     pub fn threshold(&self) -> Option<f64> {
         each!(self, model => model.threshold())
+    }
+
+    /// The repetition the model follows, if it follows one, and the share of the variance around
+    /// the level, 0 to 1, that it explains on cycles it was not learnt from. `None` for detectors
+    /// that know no pattern, and for models that did not say yet.
+    pub fn season(&self) -> Option<(Option<Period>, f64)> {
+        match self {
+            Self::Auto(model) => model.season(),
+            Self::Seasonal(model) => model.season(),
+            _ => None,
+        }
     }
 
     fn body(&self) -> Plain {

@@ -58,7 +58,7 @@ pub(super) enum ByRowParams {
 pub(super) struct SeasonalParams {
     /// Divides every alert line: 2 alerts at half the distance.
     pub(super) sensitivity: f64,
-    /// Length of the pattern; a day when none is given.
+    /// Length of the pattern; looked for when none is given.
     pub(super) period: Option<Span>,
 }
 
@@ -213,13 +213,16 @@ impl Reader<'_> {
 
     fn period(&mut self) -> Option<Span> {
         let found = self.get("period")?;
+        if matches!(&found, ParamValue::Text(text) if text == "auto") {
+            return None;
+        }
         if let ParamValue::Text(text) = &found
             && let Ok(period) = text.parse::<Span>()
             && PERIODS.contains(&period)
         {
             return Some(period);
         }
-        self.wrong("period", "a duration from \"1m\" to \"366d\"", &found);
+        self.wrong("period", "\"auto\" or a duration from \"1m\" to \"366d\"", &found);
         None
     }
 

@@ -238,7 +238,10 @@ fn fit_metric(
     if tested.self_test_score <= tested.median_score {
         return Err(NoScore::SelfTest);
     }
+    let season = model.detectors.iter().find_map(|(_, detector)| detector.season());
     let quality = ModelQuality {
+        period: season.and_then(|(period, _)| period),
+        seasonality_strength: season.map(|(_, strength)| strength),
         gaps: quality::gaps(series),
         excluded_rows: *n_excluded,
         ..measured(tested, &model, (learnable, batch), known)

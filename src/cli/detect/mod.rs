@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use anyhow::Context;
@@ -16,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     detect::PERIODS,
-    domain::{Budget, DetectorKind, Judged, MetricName, RowScore, Span},
+    domain::{Budget, DetectorKind, Judged, MetricName, RowScore, Span, TimeError},
     evaluate::{Setup, Walk},
 };
 
@@ -43,9 +44,9 @@ pub(super) struct Detect {
     /// What scores: auto, or one that is trained again as the past grows (seasonal, pca, knn, …)
     #[arg(long, value_name = "KIND", default_value = "auto")]
     detector: DetectorKind,
-    /// Length of the pattern, for auto and seasonal; a day when not given
-    #[arg(long, value_name = "DURATION")]
-    period: Option<Span>,
+    /// Length of the pattern, for auto and seasonal: a duration, or what the data say
+    #[arg(long, value_name = "auto|DURATION", default_value = "auto")]
+    period: Pattern,
     /// Scores from here on are alerts
     #[arg(long, value_name = "SCORE", default_value_t = ALERT_LINE, conflicts_with = "budget")]
     threshold: f64,
@@ -62,6 +63,21 @@ pub(super) struct Detect {
     /// Write here instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// How long a pattern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// Looked for in the rows.
+    Auto,
+    Of(Span),
+}
+
+impl FromStr for Pattern {
+    type Err = TimeError;
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Of) }
+    }
 }
 
 /// Scores the file.
@@ -117,13 +133,17 @@ pub(super) fn line_of(threshold: f64, budget: Option<Budget>) -> anyhow::Result<
 }
 
 /// A walk with one detector.
-fn begin(kind: DetectorKind, period: Option<Span>) -> anyhow::Result<Walk> {
+fn begin(kind: DetectorKind, period: Pattern) -> anyhow::Result<Walk> {
     let setup = setup_of(kind, period)?;
     Ok(Walk::new(&setup, MetricName::parse("value")?))
 }
 
 /// A detector with its default parameters, but for the length of the pattern.
-pub(super) fn setup_of(kind: DetectorKind, period: Option<Span>) -> anyhow::Result<Setup> {
+pub(super) fn setup_of(kind: DetectorKind, period: Pattern) -> anyhow::Result<Setup> {
+    let period = match period {
+        Pattern::Auto => None,
+        Pattern::Of(period) => Some(period),
+    };
     let has_pattern = matches!(kind, DetectorKind::Auto | DetectorKind::Seasonal);
     let is_meant = has_pattern || period.is_none();
     anyhow::ensure!(is_meant, "`--period` is for the detectors auto and seasonal only");

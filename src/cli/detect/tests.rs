@@ -15,7 +15,7 @@ fn run_with(
 ) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
     let layout = Layout::read(&mut input)?;
-    let walk = begin(kind, None)?;
+    let walk = begin(kind, Pattern::Auto)?;
     let line = line_of(ALERT_LINE, None)?;
     let bar = ProgressBar::hidden();
     let mut pass = Pass { walk, bar, line, sketch: None, has_reasons, tally: Tally::default() };
@@ -107,7 +107,7 @@ fn the_input_is_not_overwritten() {
     let command = Detect {
         file: file.clone(),
         detector: DetectorKind::Auto,
-        period: None,
+        period: Pattern::Auto,
         threshold: ALERT_LINE,
         budget: None,
         plot: None,

@@ -13,13 +13,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     compute::Compute,
-    domain::{Budget, DetectorKind, MetricName, Span},
+    domain::{Budget, DetectorKind, MetricName},
     evaluate::{Labelled, Setup, Walk},
 };
 
 use super::{
     Global, Outcome,
-    detect::{self, ALERT_LINE},
+    detect::{self, ALERT_LINE, Pattern},
     open,
 };
 use dataset::{Read, Source};
@@ -40,9 +40,9 @@ pub(super) struct Evaluate {
     /// Take detectors, features, combination and threshold from this batch of the project
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
-    /// Length of the pattern, for auto and seasonal; a day when not given
-    #[arg(long, value_name = "DURATION", conflicts_with = "batch")]
-    period: Option<Span>,
+    /// Length of the pattern, for auto and seasonal: a duration, or what the data say
+    #[arg(long, value_name = "auto|DURATION", default_value = "auto", conflicts_with = "batch")]
+    period: Pattern,
     /// Scores from here on are alerts; otherwise the batch's threshold, or 0.8
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f64>,

@@ -25,7 +25,7 @@ pub use stream::Stream;
 use super::FitContext;
 use super::params::SeasonalParams;
 use super::seasonal::{self, Look, Seasonal};
-use crate::domain::{Aspect, Band, NoScore, RowScore, Timestamp};
+use crate::domain::{Aspect, Band, NoScore, Period, RowScore, Timestamp};
 use crate::features::FeatureFrame;
 use walk::{Signals, Units, Walk};
 
@@ -114,6 +114,10 @@ impl Auto {
 
     pub(super) fn params(&self) -> serde_json::Map<String, serde_json::Value> {
         self.params.shown()
+    }
+
+    pub(super) fn season(&self) -> Option<(Option<Period>, f64)> {
+        self.seasonal.season()
     }
 
     /// It has none: see [`super::Fitted::threshold`].

@@ -191,19 +191,24 @@ fn a_model_file_stays_small() {
 }
 
 #[test]
-fn a_pattern_of_any_length_can_be_asked_for() {
+fn a_pattern_of_any_length_is_found_or_can_be_asked_for() {
     let value = |i: usize| if i % 10 < 3 { 10.0 } else { 0.0 } + noise(i);
     let mut points: Vec<_> =
         (0..2_000).map(|i| (1_771_000_000 + 3_000 * i as i64, value(i))).collect();
     points[1_905].1 = 10.0;
-    let period = Some(Span::secs(30_000));
-    let params = SeasonalParams { period, ..SeasonalParams::DEFAULT };
-    let context = FitContext::new(Tz::UTC, 0);
-    let asked = fit(&frame(&points[..1_500]), params, &context).unwrap();
-    let rows = asked.score(&frame(&points), 1_890..1_910);
-    assert!((rows[15].band.unwrap().expected - 0.0).abs() < 1.0, "{:?}", rows[15]);
-    assert!((rows[11].band.unwrap().expected - 10.0).abs() < 1.0, "{:?}", rows[11]);
-    assert!(0.8 <= rows[15].score.clone().unwrap(), "{:?}", rows[15]);
+    for period in [None, Some(Span::secs(30_000))] {
+        let params = SeasonalParams { period, ..SeasonalParams::DEFAULT };
+        let context = FitContext::new(Tz::UTC, 0);
+        let model = fit(&frame(&points[..1_500]), params, &context).unwrap();
+        let rows = model.score(&frame(&points), 1_890..1_910);
+        assert!((rows[15].band.unwrap().expected - 0.0).abs() < 1.0, "{:?}", rows[15]);
+        assert!((rows[11].band.unwrap().expected - 10.0).abs() < 1.0, "{:?}", rows[11]);
+        assert!(0.8 <= rows[15].score.clone().unwrap(), "{:?}", rows[15]);
+        let (found, strength) = model.season().unwrap();
+        let found = found.unwrap();
+        assert_eq!((found.length, found.weekly), (Span::secs(30_000), false));
+        assert!(0.9 < found.confidence && 0.9 < strength, "{found:?} {strength}");
+    }
 }
 
 #[derive(serde::Deserialize)]

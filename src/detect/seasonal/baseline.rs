@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::calendar::{self, Calendar, Clock, DAY};
-use super::profile::{self, Deviations, Grain, MIN_CYCLES, Profile, Shape};
+use super::held_out::{Choice, Evidence};
+use super::period;
+use super::profile::{self, Deviations, Grain, MIN_CYCLES, Places, Profile, Seasons, Shape};
 use super::robust;
 use crate::domain::Timestamp;
 
@@ -13,6 +15,10 @@ pub(super) const N_LEVEL: usize = 7;
 const N_SCALES: usize = 24;
 /// A season that is a share of the level must leave so much less than one that is added.
 const WORTH_A_SHARE: f64 = 0.98;
+/// A cycle that is no day needs such confidence, and must leave so much less than the day does. The
+/// part of a day that explains as much as the day is the plainer of the two.
+const WORTH_A_PERIOD: f32 = 0.6;
+const WORTH_A_CYCLE: f64 = 0.9;
 /// A share-shaped level stays between these multiples of its usual size.
 const LEVEL_LIMITS: (f64, f64) = (0.1, 10.0);
 
@@ -58,60 +64,133 @@ impl Residual {
     }
 }
 
+/// What a baseline is learnt from; at least two rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct History<'a> {
+    pub(super) at: &'a [Timestamp],
+    /// In units.
+    pub(super) y: &'a [f64],
+    /// Usual seconds between rows.
+    pub(super) cadence: f64,
+}
+
+/// How long the pattern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cycle {
+    /// So many seconds.
+    Given(i64),
+    /// A day, or what the data say.
+    Found,
+}
+
+/// A baseline, what is left of the rows it was learnt from, and how well its seasons foretell.
+pub(super) struct Learnt {
+    pub(super) baseline: Baseline,
+    pub(super) residuals: Vec<Residual>,
+    pub(super) evidence: Evidence,
+}
+
+/// A cycle, where the rows lie in it, and the seasons worth having with it.
+struct Clocks {
+    calendar: Calendar,
+    places: Places,
+    grain: Grain,
+    choice: Choice,
+}
+
+impl Clocks {
+    /// The cycle that was asked for, or the one that foretells held-out rows best.
+    fn choose(
+        history: History<'_>,
+        rough: &[f64],
+        calendar: Calendar,
+        (asked, block): (Cycle, i64),
+    ) -> Self {
+        let (value, weight) = deviations(history.y, rough, Shape::Additive);
+        let with = |cycle| {
+            let calendar = calendar.of_cycle(cycle);
+            let local = calendar::local_seconds(history.at, &calendar);
+            let span = (history.at[history.at.len() - 1] - history.at[0]).as_secs_f64();
+            let grain = Grain::of(history.cadence, span, cycle);
+            let places = grain.places(&local);
+            let rows = Deviations { places: &places, value: &value, weight: &weight };
+            let choice = Choice::of(rows, grain);
+            Self { calendar, places, grain, choice }
+        };
+        let cycle = match asked {
+            Cycle::Given(cycle) => return with(cycle),
+            Cycle::Found => DAY,
+        };
+        // Longer ones are in the level.
+        let most = (block * N_LEVEL as i64 / 2) as f64;
+        let lengths = period::lengths(history.at, &value, history.cadence, most);
+        let mut best = with(cycle);
+        for other in lengths.into_iter().filter(|length| *length != cycle).map(with) {
+            if other.is_better(&best) {
+                best = other;
+            }
+        }
+        best
+    }
+
+    /// Than the day.
+    fn is_better(&self, day: &Self) -> bool {
+        let is_part = day.choice.seasons == Seasons::Daily && DAY % self.grain.cycle == 0;
+        let margin = if is_part { 1.0 } else { WORTH_A_CYCLE };
+        self.choice.seasons != Seasons::None
+            && WORTH_A_PERIOD <= self.choice.evidence(&self.places).confidence
+            && self.choice.leaves_at_most(margin, &day.choice)
+    }
+}
+
 impl Baseline {
-    /// Learns from a history, and says what is left of it.
-    pub(super) fn learn(
-        at: &[Timestamp],
-        y: &[f64],
-        cadence: f64,
-        (calendar, cycle): (Calendar, i64),
-    ) -> (Self, Vec<Residual>) {
-        let local = calendar::local_seconds(at, &calendar);
+    /// Learns from a history; beside what is expected, what is left of each row.
+    pub(super) fn learn(history: History<'_>, calendar: Calendar, asked: Cycle) -> Learnt {
+        let History { at, y, cadence } = history;
         let span = (at[at.len() - 1] - at[0]).as_secs_f64();
         let block = block_length(span, cadence);
-        let grain = Grain::of(cadence, span, cycle);
         let rough = centred_levels(at, &blocks(at, y, block), block);
         let mut sorted = rough.clone();
         let level = robust::median(&mut sorted);
-        let is_positive = y.iter().all(|y| 0.0 < *y);
-        let choice = |shape| {
-            let (value, weight) = deviations(y, &rough, shape);
-            profile::choose(Deviations { local: &local, value: &value, weight: &weight }, grain)
-        };
-        let (mut seasons, spread) = choice(Shape::Additive);
+        let clocks = Clocks::choose(history, &rough, calendar, (asked, block));
+        let Clocks { calendar, places, grain, mut choice } = clocks;
         let mut shape = Shape::Additive;
-        if is_positive {
-            let (share_seasons, share_spread) = choice(Shape::Multiplicative);
-            if share_spread < WORTH_A_SHARE * spread {
-                (shape, seasons) = (Shape::Multiplicative, share_seasons);
+        if y.iter().all(|y| 0.0 < *y) {
+            let (value, weight) = deviations(y, &rough, Shape::Multiplicative);
+            let rows = Deviations { places: &places, value: &value, weight: &weight };
+            let share = Choice::of(rows, grain);
+            if choice.is_beaten_by(&share, WORTH_A_SHARE) {
+                (shape, choice) = (Shape::Multiplicative, share);
             }
         }
+        let evidence = choice.evidence(&places);
         let learn = |levels: &[f64]| {
             let (value, weight) = deviations(y, levels, shape);
-            let rows = Deviations { local: &local, value: &value, weight: &weight };
-            profile::learn(rows, grain, seasons)
+            let rows = Deviations { places: &places, value: &value, weight: &weight };
+            profile::learn(rows, grain, choice.seasons, None)
         };
         let (profile, carried) = (learn(&rough), Vec::new());
         let mut model = Self { calendar, shape, profile, block, level, carried };
-        let refined = blocks(at, &model.without_season(&local, y), block);
+        let refined = blocks(at, &model.without_season(&places, y), block);
         model.profile = learn(&centred_levels(at, &refined, block));
-        let all = blocks(at, &model.without_season(&local, y), block);
+        let all = blocks(at, &model.without_season(&places, y), block);
         // The first rows of the training have no past; the blocks that follow stand in.
         model.carried = all[..N_LEVEL.min(all.len())].to_vec();
         let residuals = model.residuals(at, y);
         model.carried = all[all.len().saturating_sub(N_LEVEL)..].to_vec();
-        (model, residuals)
+        Learnt { baseline: model, residuals, evidence }
     }
 
-    fn without_season(&self, local: &[i64], y: &[f64]) -> Vec<f64> {
-        local.iter().zip(y).map(|(local, y)| self.seasonless(*local, *y)).collect()
+    fn without_season(&self, places: &Places, y: &[f64]) -> Vec<f64> {
+        let season = |row| self.profile.at_place(places, row);
+        y.iter().enumerate().map(|(row, y)| self.seasonless(season(row), *y)).collect()
     }
 
     /// A value, its season taken out.
-    fn seasonless(&self, local: i64, y: f64) -> f64 {
+    fn seasonless(&self, season: f64, y: f64) -> f64 {
         match self.shape {
-            Shape::Additive => y - self.profile.at(local),
-            Shape::Multiplicative => y / (1.0 + self.profile.at(local)).max(0.05),
+            Shape::Additive => y - season,
+            Shape::Multiplicative => y / (1.0 + season).max(0.05),
         }
     }
 
@@ -158,8 +237,8 @@ impl Levels {
             self.level = level_before(model, self.past.make_contiguous(), number);
             self.number = Some(number);
         }
-        self.pool.push(model.seasonless(local, y));
         let (level, season) = (self.level, model.profile.at(local));
+        self.pool.push(model.seasonless(season, y));
         let (expected, weight) = match model.shape {
             Shape::Additive => (level + season, 1.0),
             Shape::Multiplicative => (level * (1.0 + season), level),

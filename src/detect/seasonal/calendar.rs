@@ -29,6 +29,16 @@ impl Calendar {
         holidays.dedup();
         Self { zone, holidays }
     }
+
+    /// As a cycle needs it: what is no part of a day and no days long repeats whatever the clocks
+    /// show, and holidays are known to days and weeks alone.
+    pub(super) fn of_cycle(&self, cycle: i64) -> Self {
+        let is_local = DAY % cycle == 0 || cycle % DAY == 0;
+        let zone = if is_local { self.zone } else { Tz::UTC };
+        let is_of_weeks = DAY % cycle == 0 || cycle == 7 * DAY;
+        let holidays = if is_of_weeks { self.holidays.clone() } else { Vec::new() };
+        Self { zone, holidays }
+    }
 }
 
 /// The clocks of a calendar, looked at row by row.
@@ -123,5 +133,15 @@ mod tests {
         let local = local_seconds(&rows, &calendar);
         assert_eq!([0, 1, 2].map(|row| weekday(local[row])), [0, 6, 2]);
         assert_eq!(slot_of(local[1], DAY, 24), 15);
+    }
+
+    #[test]
+    fn a_cycle_that_is_no_part_of_a_day_follows_no_clocks() {
+        let holidays = vec![20_000];
+        let calendar = Calendar { zone: Tz::Europe__Dublin, holidays };
+        assert_eq!(calendar.of_cycle(5_400), calendar);
+        assert_eq!(calendar.of_cycle(7 * DAY), calendar);
+        assert_eq!(calendar.of_cycle(6_000), Calendar { zone: Tz::UTC, holidays: vec![] });
+        assert_eq!(calendar.of_cycle(2 * DAY).holidays, [0_i64; 0]);
     }
 }

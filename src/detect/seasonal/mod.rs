@@ -9,7 +9,9 @@
 
 mod baseline;
 mod calendar;
+mod held_out;
 mod narrow;
+mod period;
 mod plain;
 mod profile;
 mod views;
@@ -19,12 +21,13 @@ use std::ops::Range;
 use super::FitContext;
 use super::params::SeasonalParams;
 use super::robust;
-use crate::domain::{Aspect, Band, NoScore, RowScore, Timestamp};
+use crate::domain::{Aspect, Band, NoScore, Period, RowScore, Span, Timestamp};
 use crate::features::FeatureFrame;
 pub(super) use calendar::cadence;
 
-use baseline::{Baseline, Levels, Residual};
+use baseline::{Baseline, Cycle, History, Learnt, Levels, Residual};
 use calendar::{Calendar, DAY};
+use held_out::Evidence;
 use views::{N_VIEWS, Run, Views, Windows};
 
 /// Fewest observations a pattern can be learnt from.
@@ -55,6 +58,8 @@ struct Seasons {
     /// Usual distance between observations, in seconds.
     cadence: f64,
     baseline: Baseline,
+    /// How well the pattern foretells; models of the first format did not say.
+    evidence: Option<Evidence>,
     /// Usual size of a residual by time of day, in the residual's unit.
     scale: Vec<f64>,
     windows: Windows,
@@ -81,9 +86,12 @@ pub(super) fn fit(
     let unit = unit_of(values);
     let cadence = calendar::cadence(&frame.at);
     let calendar = Calendar::around(&frame.at, context.timezone, context.holidays);
-    let cycle = params.period.map_or(DAY, |period| period.micros() / 1_000_000);
+    let given = params.period.map(|period| Cycle::Given(period.micros() / 1_000_000));
     let y: Vec<f64> = values.iter().map(|value| in_unit(*value, unit)).collect();
-    let (baseline, residuals) = Baseline::learn(&frame.at, &y, cadence, (calendar, cycle));
+    let history = History { at: &frame.at, y: &y, cadence };
+    let learnt = Baseline::learn(history, calendar, given.unwrap_or(Cycle::Found));
+    let Learnt { baseline, residuals, evidence } = learnt;
+    let cycle = baseline.profile.cycle;
     let span = (frame.at[frame.at.len() - 1] - frame.at[0]).as_secs_f64();
     let scale = baseline::scales(&residuals, span, cycle);
     let windows = Windows::of(cadence, span);
@@ -96,7 +104,8 @@ pub(super) fn fit(
     let mut run = Run::default();
     let runs: Vec<u32> = values.iter().map(|value| run.with(*value)).collect();
     let run_line = views::run_line(&runs, per_day);
-    let seasons = Seasons { unit, cadence, baseline, scale, windows, lines, run_line };
+    let evidence = Some(evidence);
+    let seasons = Seasons { unit, cadence, baseline, evidence, scale, windows, lines, run_line };
     Ok(Seasonal { params, law: Law::Seasons(Box::new(seasons)) })
 }
 
@@ -119,6 +128,20 @@ impl Seasonal {
         let score = Ok(score_of(look.quotient * self.params.sensitivity));
         let band = look.band(1.0 / self.params.sensitivity);
         RowScore { at, score, band, aspect: Some(look.view) }
+    }
+
+    /// The repetition it follows, and the share of the variance that explains; `None` for models of
+    /// the first format, which did not say, and for a constant.
+    pub(super) fn season(&self) -> Option<(Option<Period>, f64)> {
+        let Law::Seasons(seasons) = &self.law else { return None };
+        let (profile, evidence) = (&seasons.baseline.profile, seasons.evidence?);
+        let has_pattern = !profile.daily.is_empty() || !profile.weekly.is_empty();
+        let period = has_pattern.then(|| Period {
+            length: Span::secs(profile.cycle),
+            weekly: !profile.weekly.is_empty(),
+            confidence: f64::from(evidence.confidence),
+        });
+        Some((period, f64::from(evidence.strength)))
     }
 
     /// It has none: its alert line is its own.

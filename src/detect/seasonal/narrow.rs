@@ -6,7 +6,10 @@ use chrono_tz::Tz;
 
 use super::baseline::{Baseline, Block, N_LEVEL};
 use super::calendar::Calendar;
-use super::plain::{MAX_SLOTS, cycle_from_plain, holidays_from_plain, rarer_fields};
+use super::plain::{
+    MAX_SLOTS, cycle_from_plain, evidence_from_plain, evidence_to_plain, holidays_from_plain,
+    rarer_fields,
+};
 use super::profile::{Profile, Shape};
 use super::views::{N_VIEWS, Windows};
 use super::{Law, Seasonal, Seasons};
@@ -98,7 +101,7 @@ fn pattern_from_plain(
 }
 
 fn seasons_to_narrow(seasons: &Seasons) -> Plain {
-    let Seasons { unit, cadence, baseline, scale, windows, lines, run_line } = seasons;
+    let Seasons { unit, cadence, baseline, evidence, scale, windows, lines, run_line } = seasons;
     let (daily, daily_exponent) = pattern_to_plain(&baseline.profile.daily);
     let (weekly, weekly_exponent) = pattern_to_plain(&baseline.profile.weekly);
     let carried = &baseline.carried;
@@ -125,6 +128,7 @@ fn seasons_to_narrow(seasons: &Seasons) -> Plain {
         ("numbers".into(), Plain::from_f32s(&numbers)),
     ];
     fields.extend(rarer_fields(baseline));
+    fields.extend(evidence.map(evidence_to_plain));
     Plain::Dict(fields)
 }
 
@@ -165,7 +169,8 @@ fn seasons_from_narrow(plain: &Plain) -> Result<Seasons, DecodeError> {
     let profile = Profile { cycle: cycle_from_plain(plain)?, daily, weekly };
     let calendar = Calendar { zone, holidays: holidays_from_plain(plain)? };
     let baseline = Baseline { calendar, shape, profile, block, level, carried };
-    Ok(Seasons { unit, cadence, baseline, scale, windows, lines, run_line })
+    let evidence = evidence_from_plain(plain)?;
+    Ok(Seasons { unit, cadence, baseline, evidence, scale, windows, lines, run_line })
 }
 
 /// The blocks without their levels.

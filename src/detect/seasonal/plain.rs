@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use super::baseline::{Baseline, Block, N_LEVEL};
 use super::calendar::{Calendar, DAY};
+use super::held_out::Evidence;
 use super::profile::{Profile, Shape};
 use super::views::{N_VIEWS, Windows};
 use super::{Law, Seasonal, Seasons};
@@ -56,7 +57,7 @@ impl SeasonalParams {
 }
 
 fn seasons_to_plain(seasons: &Seasons) -> Plain {
-    let Seasons { unit, cadence, baseline, scale, windows, lines, run_line } = seasons;
+    let Seasons { unit, cadence, baseline, evidence, scale, windows, lines, run_line } = seasons;
     let carried = &baseline.carried;
     let numbers = |of: fn(&Block) -> i64| {
         Plain::List(carried.iter().map(|block| Plain::Int(of(block))).collect())
@@ -83,6 +84,7 @@ fn seasons_to_plain(seasons: &Seasons) -> Plain {
         ("run_line".into(), Plain::Float(*run_line)),
     ];
     fields.extend(rarer_fields(baseline));
+    fields.extend(evidence.map(evidence_to_plain));
     Plain::Dict(fields)
 }
 
@@ -98,6 +100,20 @@ pub(super) fn rarer_fields(baseline: &Baseline) -> Vec<(String, Plain)> {
         fields.push(("holiday_days".into(), Plain::List(days)));
     }
     fields
+}
+
+pub(super) fn evidence_to_plain(evidence: Evidence) -> (String, Plain) {
+    ("evidence".into(), Plain::from_f32s(&[evidence.strength, evidence.confidence]))
+}
+
+pub(super) fn evidence_from_plain(plain: &Plain) -> Result<Option<Evidence>, DecodeError> {
+    let Some(evidence) = plain.get("evidence") else { return Ok(None) };
+    let shares = evidence.to_f32s().ok_or(DecodeError::Missing { field: "evidence" })?;
+    let is_sound = shares.iter().all(|share| (0.0..=1.0).contains(share));
+    match shares[..] {
+        [strength, confidence] if is_sound => Ok(Some(Evidence { strength, confidence })),
+        _ => Err(DecodeError::Inconsistent { field: "evidence" }),
+    }
 }
 
 pub(super) fn cycle_from_plain(plain: &Plain) -> Result<i64, DecodeError> {
@@ -149,6 +165,7 @@ fn seasons_from_plain(plain: &Plain) -> Result<Seasons, DecodeError> {
         unit: positive(plain, "unit")?,
         cadence: positive(plain, "cadence_seconds")?,
         baseline: Baseline { calendar, shape, profile, block, level, carried },
+        evidence: evidence_from_plain(plain)?,
         scale,
         windows: Windows { short, long, activity },
         lines,

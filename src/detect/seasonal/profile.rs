@@ -1,11 +1,8 @@
-//! The pattern of the day and of the week, learnt as medians, and only where it foretells days it
-//! was not learnt from.
+//! The pattern of a cycle, a day as a rule, and of the week, learnt as medians.
 
 use super::calendar::{DAY, slot_of, weekday};
 use super::robust;
 
-/// A season must foretell held-out days by so much better than doing without.
-const WORTH: f64 = 0.97;
 /// A slot with fewer values than this borrows its neighbours'.
 const ENOUGH: usize = 6;
 /// Most slots of a day's pattern, and of each day in the week's.
@@ -65,6 +62,12 @@ impl Profile {
         }
         sum
     }
+
+    /// The same of a row whose place is known.
+    pub(super) fn at_place(&self, places: &Places, row: usize) -> f64 {
+        let daily = self.daily.get(usize::from(places.daily[row])).copied().unwrap_or(0.0);
+        daily + self.weekly.get(usize::from(places.weekly[row])).copied().unwrap_or(0.0)
+    }
 }
 
 fn week_slot(local: i64, per_day: usize) -> usize {
@@ -82,8 +85,8 @@ pub(super) enum Seasons {
 /// How finely a series can be divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grain {
-    cycle: i64,
-    daily: usize,
+    pub(super) cycle: i64,
+    pub(super) daily: usize,
     weekly: usize,
 }
 
@@ -102,7 +105,7 @@ impl Grain {
         }
     }
 
-    fn best(self) -> Seasons {
+    pub(super) fn best(self) -> Seasons {
         match (self.daily, self.weekly) {
             (_, 1..) => Seasons::DailyAndWeekly,
             (2.., 0) => Seasons::Daily,
@@ -110,90 +113,80 @@ impl Grain {
         }
     }
 
-    /// Which half of the cycles a row is in, for holding one half out.
-    fn half(self, local: i64) -> bool {
-        let cycle = local.div_euclid(self.cycle) + 3;
-        let unit = if 0 < self.weekly { 7 } else { 1 };
-        cycle.div_euclid(unit).rem_euclid(2) == 0
+    /// Where rows lie that are so many seconds since 1970 by the clocks, in order.
+    pub(super) fn places(self, local: &[i64]) -> Places {
+        let n_rows = local.len();
+        let mut places = Places {
+            daily: Vec::with_capacity(n_rows),
+            weekly: Vec::with_capacity(n_rows),
+            half: Vec::with_capacity(n_rows),
+            cycles: Vec::new(),
+        };
+        let weeks = if 0 < self.weekly { 7 } else { 1 };
+        let mut known = None;
+        for (row, local) in local.iter().enumerate() {
+            let cycle = match known {
+                Some(cycle) if (0..self.cycle).contains(&(local - cycle * self.cycle)) => cycle,
+                _ => local.div_euclid(self.cycle),
+            };
+            if known != Some(cycle) {
+                places.cycles.push(row);
+                known = Some(cycle);
+            }
+            let within = local - cycle * self.cycle;
+            places.daily.push((within * self.daily as i64 / self.cycle) as u16);
+            // Weeks are known with cycles of a day only.
+            let in_day = within * self.weekly as i64 / self.cycle;
+            places.weekly.push((((cycle + 3).rem_euclid(7)) * self.weekly as i64 + in_day) as u16);
+            places.half.push((cycle + 3).div_euclid(weeks).rem_euclid(2) == 0);
+        }
+        places
     }
+}
+
+/// Where each row lies in its cycle and week.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Places {
+    /// Slot of the cycle.
+    pub(super) daily: Vec<u16>,
+    /// Weekday and slot of the day; 0 without weeks.
+    pub(super) weekly: Vec<u16>,
+    /// Which half of the cycles (of weeks, where there are some) a row is in, for holding one out.
+    pub(super) half: Vec<bool>,
+    /// The first row of each cycle.
+    pub(super) cycles: Vec<usize>,
 }
 
 /// Deviations from the level, and when; `weight` turns one into the metric's own unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deviations<'a> {
-    pub(super) local: &'a [i64],
+    pub(super) places: &'a Places,
     pub(super) value: &'a [f64],
     pub(super) weight: &'a [f64],
 }
 
-/// Learns a profile from all rows.
-pub(super) fn learn(rows: Deviations<'_>, grain: Grain, seasons: Seasons) -> Profile {
-    learn_from(rows, grain, seasons, |_| true)
-}
-
-/// The simplest seasons worth having, and the size of what they leave, both judged on days that
-/// were held out.
-pub(super) fn choose(rows: Deviations<'_>, grain: Grain) -> (Seasons, f64) {
-    let spread_of = |seasons| held_out_spread(rows, grain, seasons);
-    let mut best = (Seasons::None, spread_of(Seasons::None));
-    let most = grain.best();
-    for seasons in [Seasons::Daily, Seasons::DailyAndWeekly] {
-        let is_possible = match seasons {
-            Seasons::None => false,
-            Seasons::Daily => most != Seasons::None && 1 < grain.daily,
-            Seasons::DailyAndWeekly => most == Seasons::DailyAndWeekly,
-        };
-        if !is_possible {
-            continue;
-        }
-        let spread = spread_of(seasons);
-        if spread < WORTH * best.1 {
-            best = (seasons, spread);
-        }
-    }
-    best
-}
-
-fn held_out_spread(rows: Deviations<'_>, grain: Grain, seasons: Seasons) -> f64 {
-    let profiles = match seasons {
-        Seasons::None => [Profile::flat(grain.cycle), Profile::flat(grain.cycle)],
-        Seasons::Daily | Seasons::DailyAndWeekly => [false, true]
-            .map(|half| learn_from(rows, grain, seasons, |local| grain.half(local) == half)),
-    };
-    let mut left: Vec<f64> = rows
-        .local
-        .iter()
-        .zip(rows.value)
-        .zip(rows.weight)
-        .map(|((local, value), weight)| {
-            let other = &profiles[usize::from(!grain.half(*local))];
-            ((value - other.at(*local)) * weight).abs()
-        })
-        .collect();
-    robust::quantile(&mut left, 0.5) + robust::quantile(&mut left, 0.85)
-}
-
-fn learn_from(
+/// Learns a profile from all rows, or from one half.
+pub(super) fn learn(
     rows: Deviations<'_>,
     grain: Grain,
     seasons: Seasons,
-    is_used: impl Fn(i64) -> bool,
+    half: Option<bool>,
 ) -> Profile {
     let mut profile = Profile::flat(grain.cycle);
     if seasons == Seasons::None {
         return profile;
     }
-    let used = || rows.local.iter().zip(rows.value).filter(|(local, _)| is_used(**local));
+    let Places { daily, weekly, half: halves, .. } = rows.places;
+    let is_used = |row: usize| half.is_none_or(|half| halves[row] == half);
+    let used: Vec<usize> = (0..rows.value.len()).filter(|row| is_used(*row)).collect();
     if 1 < grain.daily {
-        let slots =
-            used().map(|(local, value)| (slot_of(*local, grain.cycle, grain.daily), *value));
+        let slots = used.iter().map(|row| (usize::from(daily[*row]), rows.value[*row]));
         profile.daily = slot_medians(slots, grain.daily, grain.daily);
     }
     if seasons == Seasons::DailyAndWeekly {
-        let slots = used()
-            .map(|(local, value)| (week_slot(*local, grain.weekly), value - profile.at(*local)));
-        let weekly = slot_medians(slots, 7 * grain.weekly, grain.weekly);
-        profile.weekly = weekly;
+        let left = |row: usize| rows.value[row] - profile.at_place(rows.places, row);
+        let slots = used.iter().map(|row| (usize::from(weekly[*row]), left(*row)));
+        profile.weekly = slot_medians(slots, 7 * grain.weekly, grain.weekly);
     }
     profile
 }
@@ -244,30 +237,21 @@ mod tests {
         (local, value)
     }
 
-    fn wobble(local: &[i64], value: &[f64]) -> Vec<f64> {
-        let noise = |i: usize| {
-            let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            (mixed >> 40) as f64 / (1_u64 << 24) as f64 - 0.5
-        };
-        (0..local.len()).map(|i| value[i] + noise(i)).collect()
-    }
-
-    #[track_caller]
-    fn check(value: impl Fn(usize, usize) -> f64, expected: Seasons) {
-        let (local, value) = rows(value);
-        let value = wobble(&local, &value);
-        let weight = vec![1.0; value.len()];
-        let deviations = Deviations { local: &local, value: &value, weight: &weight };
-        assert_eq!(choose(deviations, Grain::of(3600.0, 56.0 * 86_400.0, DAY)).0, expected);
-    }
-
     #[test]
-    fn a_season_is_used_only_where_there_is_one() {
-        check(|_, _| 0.0, Seasons::None);
-        check(|hour, _| hour as f64, Seasons::Daily);
-        check(|hour, day| hour as f64 - if 5 <= day { 10.0 } else { 0.0 }, Seasons::DailyAndWeekly);
-        check(|_, day| if 5 <= day { 10.0 } else { 0.0 }, Seasons::DailyAndWeekly);
+    fn the_place_of_a_row_is_where_a_profile_looks() {
+        let local: Vec<i64> = (-300..3_000).map(|i| 3_000 * i + (i * i) % 1_999).collect();
+        for (cycle, cadence) in [(DAY, 3_000.0), (5_400, 600.0), (DAY, 100_000.0)] {
+            let grain = Grain::of(cadence, 100.0 * 86_400.0, cycle);
+            let places = grain.places(&local);
+            for (row, local) in local.iter().enumerate() {
+                assert_eq!(usize::from(places.daily[row]), slot_of(*local, cycle, grain.daily));
+                if 0 < grain.weekly {
+                    assert_eq!(usize::from(places.weekly[row]), week_slot(*local, grain.weekly));
+                }
+            }
+            let cycles = local.chunk_by(|a, b| a.div_euclid(cycle) == b.div_euclid(cycle));
+            assert_eq!(places.cycles.len(), cycles.count());
+        }
     }
 
     #[test]
@@ -277,8 +261,10 @@ mod tests {
             holiday.fill(-50.0);
         }
         let weight = vec![1.0; value.len()];
-        let deviations = Deviations { local: &local, value: &value, weight: &weight };
-        let profile = learn(deviations, Grain::of(3600.0, 56.0 * 86_400.0, DAY), Seasons::Daily);
+        let grain = Grain::of(3600.0, 56.0 * 86_400.0, DAY);
+        let places = grain.places(&local);
+        let deviations = Deviations { places: &places, value: &value, weight: &weight };
+        let profile = learn(deviations, grain, Seasons::Daily, None);
         assert_eq!(profile.daily, (0..24).map(f64::from).collect::<Vec<_>>());
     }
 
