@@ -14,8 +14,8 @@ pub struct Period {
     /// Whether the days of the week differ on top of it.
     #[serde(default)]
     pub weekly: bool,
-    /// How surely it repeats, 0 to 1: the share of repetitions that are like the mean of the
-    /// others less the share that are not, fewer repetitions counting less.
+    /// How surely it repeats, 0 to 1: the share of held-out repetitions that it foretells better
+    /// than no pattern does, less the share of the others, fewer repetitions counting less.
     pub confidence: f64,
 }
 
