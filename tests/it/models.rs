@@ -154,7 +154,10 @@ fn metrics_that_cannot_be_trained_are_entries_of_the_report() {
     project.run(&["run", "shop", "--job", "ingest,train,score", "--at", END]).succeeded();
     let report = &project.newest_run("shop", "train")["report"];
     assert_eq!(report["trained"], 2);
-    let skipped = json!([{ "metric": "new", "reason": "too_few_points", "need": 30, "have": 10 }]);
+    let every = "1h";
+    let skipped = json!([
+        { "metric": "new", "reason": "warming_up", "need": 30, "have": 10, "every": every }
+    ]);
     assert_eq!(report["skipped"], skipped);
 }
 
