@@ -8,9 +8,10 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
     Connection,
+    codec::uncount,
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{AlertId, BatchName, MessageEvent, MessageId, Timestamp};
+use crate::domain::{AlertId, AlertState, BatchName, MessageEvent, MessageId, Timestamp};
 
 /// Something to be said.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,6 +95,64 @@ pub async fn get(
         .fetch_optional(conn)
         .await
         .doing("read a message")
+}
+
+/// The first alerts a message is about, in the order they are named.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn first_alerts(
+    conn: &mut Connection,
+    id: &MessageId,
+    limit: u32,
+) -> Result<Vec<AlertId>, CatalogError> {
+    sqlx::query_scalar(
+        "SELECT alert FROM message_alerts WHERE message = ?1 ORDER BY position LIMIT ?2",
+    )
+    .bind(id)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+    .doing("read what a message is about first")
+}
+
+/// How many alerts of a batch in a state a message is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertCount {
+    /// Of which batch.
+    pub batch: BatchName,
+    /// In which state, now.
+    pub state: AlertState,
+    /// How many.
+    pub n_alerts: u64,
+    /// How many of them are critical.
+    pub n_critical: u64,
+}
+
+/// How many alerts a message is about, by batch and state.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn counts_of(
+    conn: &mut Connection,
+    id: &MessageId,
+) -> Result<Vec<AlertCount>, CatalogError> {
+    let rows: Vec<(BatchName, AlertState, i64, i64)> = sqlx::query_as(
+        "SELECT a.batch, a.state, COUNT(*), SUM(a.severity = 'critical')
+         FROM message_alerts AS m JOIN alerts AS a ON a.id = m.alert
+         WHERE m.message = ?1 GROUP BY a.batch, a.state ORDER BY a.batch, a.state",
+    )
+    .bind(id)
+    .fetch_all(conn)
+    .await
+    .doing("count what a message is about")?;
+    let count = |(batch, state, n, n_critical)| AlertCount {
+        batch,
+        state,
+        n_alerts: uncount(n),
+        n_critical: uncount(n_critical),
+    };
+    Ok(rows.into_iter().map(count).collect())
 }
 
 /// The alerts a message is about, in the order they are named.

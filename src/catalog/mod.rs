@@ -10,6 +10,7 @@ mod open;
 
 pub mod feedback;
 pub mod alerts;
+pub mod channel_states;
 pub mod configs;
 pub mod episodes;
 pub mod inbox;

@@ -1,15 +1,15 @@
 //! What the daemon is given: the jobs as its work, the outbox and the sweep as its chores, the
 //! Prometheus metrics as its observer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::{
-    catalog::{CatalogError, metrics, models, runs, runs::Claim},
+    catalog::{CatalogError, Reader, channel_states, metrics, models, outbox, runs, runs::Claim},
     compute::ComputeError,
     config::Project,
-    domain::{BatchSpec, JobKind, RunReport, Span},
+    domain::{BatchSpec, JobKind, RunReport, Span, Timestamp},
     jobs::{self, AsOf, JobContext, JobError},
     net::Client,
     runtime::{BoxFuture, Chore, Event, FailureKind, JobFailure, Observer, RunClaim},
@@ -83,19 +83,43 @@ fn not_before(error: &JobError) -> Option<Span> {
     }
 }
 
-/// The outbox, every second.
+/// The outbox, every second and whenever a run has ended.
 pub(super) fn deliver(live: &Live) -> Chore {
     let live = live.clone();
+    let known = Arc::new(Mutex::new(live.project()));
     Arc::new(move || {
-        let live = live.clone();
+        let (live, known) = (live.clone(), Arc::clone(&known));
         Box::pin(async move {
-            let outcome = drain(&live).await;
+            let outcome = match reopen_changed(&live, &known).await {
+                Ok(()) => drain(&live).await,
+                Err(error) => Err(error.into()),
+            };
             tell_readiness(&live.ready, &outcome);
             if let Err(error) = outcome {
                 tracing::error!("messages wait in the outbox: {}", chain(&error.into()));
             }
         })
     })
+}
+
+/// A channel that was closed and is now configured otherwise is used again.
+async fn reopen_changed(live: &Live, known: &Mutex<Arc<Project>>) -> Result<(), CatalogError> {
+    let project = live.project();
+    let before = {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, Arc::clone(&project))
+    };
+    let (before, after) = (&before.system.channels, &project.system.channels);
+    if before == after {
+        return Ok(());
+    }
+    let mut tx = live.ctx.catalog.begin().await?;
+    for (name, channel) in after {
+        if before.get(name) != Some(channel) && channel_states::enable(&mut tx, name).await? {
+            tracing::info!(channel = %name, "its settings changed: it is used again");
+        }
+    }
+    tx.commit().await
 }
 
 /// Every second the outbox is looked at, so that is when a catalog out of reach is noticed.
@@ -111,9 +135,32 @@ async fn drain(live: &Live) -> Result<(), JobError> {
     let ctx = &live.ctx;
     let mut reader = ctx.catalog.reader().await?;
     ctx.metrics.set_queue_depth(runs::n_waiting(&mut reader).await?);
-    let has_due = crate::catalog::outbox::has_due(&mut reader, (ctx.clock)()).await?;
+    let now = (ctx.clock)();
+    let has_due = outbox::has_due(&mut reader, now).await?;
+    show_outbox(ctx, &mut reader, &live.project(), now).await?;
     drop(reader);
     if has_due { run::deliver_for(&live.project(), ctx, &live.client).await } else { Ok(()) }
+}
+
+/// Sets the gauges of every channel: what waits for it, and whether it is closed.
+async fn show_outbox(
+    ctx: &JobContext,
+    reader: &mut Reader,
+    project: &Project,
+    now: Timestamp,
+) -> Result<(), CatalogError> {
+    let backlog = outbox::backlog(reader).await?;
+    let states = channel_states::all(reader).await?;
+    for channel in project.system.channels.keys() {
+        let waiting = backlog.iter().find(|waiting| waiting.channel == *channel);
+        let (n_waiting, oldest) =
+            waiting.map_or((0, Span::ZERO), |waiting| (waiting.n_waiting, now - waiting.oldest));
+        ctx.metrics.delivery.set_backlog(channel, n_waiting, oldest);
+        let state = states.iter().find(|state| state.channel == *channel);
+        let is_disabled = state.is_some_and(|state| state.disabled_at.is_some());
+        ctx.metrics.delivery.set_disabled(channel, is_disabled);
+    }
+    Ok(())
 }
 
 /// A batch whose segments cannot be merged now works on, only slower.

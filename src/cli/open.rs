@@ -119,6 +119,7 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         environment: Arc::new(Environment::from_process().into_inner()),
         progress: Arc::new(Progress::default()),
         notify: Notify::Queue,
+        paces: Arc::default(),
     };
     Ok(Opened { project: Arc::new(project), ctx, client, scratch })
 }

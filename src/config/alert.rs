@@ -6,10 +6,9 @@ use crate::domain::{AlertSpec, Budget, Direction, Grouping, MinChange, Snooze, S
 
 use super::{
     DEFAULTS_FILE,
-    channels::LOG_CHANNEL,
+    channels::{LOG_CHANNEL, check_name},
     document::Value,
-    later::did_you_mean,
-    place::{Located, Place},
+    place::Place,
     section::Section,
     values::{Refusal, int, whole},
 };
@@ -171,20 +170,12 @@ fn channel_names(
     known: Option<&[String]>,
 ) -> Vec<String> {
     let mut names = Vec::new();
-    for Located { value, place } in alert.texts_or("channels", base) {
-        if let Some(known) = known
-            && !known.contains(&value.text)
-        {
+    for name in alert.texts_or("channels", base) {
+        if let Some(known) = known {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let message = match value.is_expanded {
-                true => "there is no channel of this name".to_owned(),
-                false => format!("there is no channel `{}`", value.text),
-            };
-            let help = did_you_mean(&value.text, known.iter().copied());
-            let help = help.unwrap_or_else(|| format!("the channels are {}", known.join(", ")));
-            alert.check.problem_with_help(&place, message, help);
+            check_name(alert.check, &name, &known);
         }
-        names.push(value.text);
+        names.push(name.value.text);
     }
     names
 }

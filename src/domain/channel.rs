@@ -22,6 +22,8 @@ pub struct ChannelSpec {
     pub allow_private: bool,
     /// How its messages are dealt out.
     pub pace: PaceSpec,
+    /// Who is told when messages to it are given up; empty is whoever else is told of alerts.
+    pub fallback: Vec<String>,
 }
 
 /// What a channel speaks, with what that needs.

@@ -19,6 +19,8 @@ use crate::{
     telemetry::Metrics,
 };
 
+use super::Paces;
+
 /// What every job is given.
 #[derive(Clone)]
 pub struct JobContext {
@@ -46,6 +48,8 @@ pub struct JobContext {
     pub progress: Arc<Progress>,
     /// Whether alerts are told to anybody.
     pub notify: Notify,
+    /// How fast each channel may be spoken to.
+    pub paces: Arc<Paces>,
 }
 
 /// Whether alerts are told to anybody. They are stored in either case.

@@ -97,6 +97,7 @@ pub(super) async fn open() -> Fixture {
         environment: Arc::new(BTreeMap::new()),
         progress: Arc::new(Progress::default()),
         notify: super::Notify::Queue,
+        paces: Arc::default(),
     };
     let batch = project.batches.into_iter().next().unwrap();
     Fixture { ctx, batch, dir }

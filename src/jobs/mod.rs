@@ -12,8 +12,6 @@ mod compare_tests;
 mod config_archive;
 mod context;
 mod deliver;
-#[cfg(test)]
-mod deliver_tests;
 mod error;
 mod explain;
 mod fit;
@@ -48,7 +46,7 @@ mod window;
 pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
-pub use deliver::{Audience, Delivered, deliver};
+pub use deliver::{Audience, Delivered, Paces, deliver};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use model_file::{Model, ModelFileError};

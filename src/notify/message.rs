@@ -5,6 +5,7 @@
 //! ```json
 //! {"type": "alert.firing", "id": "…", "timestamp": "2026-01-31T10:00:05Z",
 //!  "data": {"title": "…", "attempt": 1, "may_be_there": false, "link": null, "text": null,
+//!           "n_more": 0,
 //!           "alerts": [{"id": "…", "batch": "shop", "metric": "orders", "kind": "anomaly",
 //!                       "severity": "warning", "at": "…", "since": "…", "value": 812.0,
 //!                       "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
@@ -33,11 +34,13 @@ pub struct Message {
     pub event: MessageEvent,
     /// What it is about; empty where it is not about alerts.
     pub alerts: Vec<Note>,
+    /// How many alerts more it is about.
+    pub n_more: u64,
     /// About which batch; `None` for several or none.
     pub batch: Option<BatchName>,
-    /// The headline of what is not about alerts.
+    /// The headline, where the alerts do not make one.
     pub headline: Option<String>,
-    /// The text of what is not about alerts; several lines.
+    /// What is said beside the alerts; several lines.
     pub body: Option<String>,
     /// When it came up.
     pub created_at: Timestamp,
@@ -127,6 +130,7 @@ struct Details<'a> {
     title: String,
     batch: Option<&'a BatchName>,
     alerts: &'a [Note],
+    n_more: u64,
     text: Option<&'a str>,
     link: Option<&'a str>,
     attempt: u32,
@@ -196,7 +200,8 @@ impl Message {
             (None, [note]) => note.title(),
             (None, notes) => {
                 let first = notes[0].title();
-                format!("{first}, and {} more", notes.len() - 1)
+                let n_more = notes.len() as u64 - 1 + self.n_more;
+                format!("{first}, and {} more", words::count(n_more))
             }
         };
         match self.event {
@@ -246,6 +251,7 @@ impl Message {
                 title: self.title(),
                 batch: self.batch.as_ref(),
                 alerts: &self.alerts,
+                n_more: self.n_more,
                 text: self.body.as_deref(),
                 link: self.link.as_deref(),
                 attempt: self.attempt,
@@ -300,6 +306,7 @@ pub(super) mod tests {
             id: "msg_1".into(),
             event: MessageEvent::Firing,
             alerts: vec![note],
+            n_more: 0,
             batch: Some(batch),
             headline: None,
             body: None,
@@ -382,6 +389,7 @@ pub(super) mod tests {
                     "attempt": 2,
                     "may_be_there": false,
                     "alerts": [note],
+                    "n_more": 0,
                 },
             })
         );

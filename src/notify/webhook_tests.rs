@@ -24,6 +24,7 @@ fn channel(url: String) -> ChannelSpec {
         timeout: Span::secs(20),
         allow_private: true,
         pace: PaceSpec::UNLIMITED,
+        fallback: Vec::new(),
     }
 }
 

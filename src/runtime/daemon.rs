@@ -43,7 +43,8 @@ pub struct Daemon {
     pub clock: Clock,
     /// Does the work of a run.
     pub run_claim: RunClaim,
-    /// Empties the outbox as far as it is due; called every second and never twice at once.
+    /// Empties the outbox as far as it is due; called every second and whenever a run has ended, and
+    /// never twice at once.
     pub deliver: Chore,
     /// Compacts history and sweeps what is doomed; called at the start, then every
     /// hour, and never twice at once.
@@ -102,7 +103,8 @@ impl Daemon {
         let mut parts = JoinSet::new();
         let own = stop.child_token();
         let (catalog, batches) = (self.catalog.clone(), self.batches.clone());
-        let (clock, observe) = (self.clock, Arc::clone(&self.observe));
+        let clock = self.clock;
+        let observe = also_deliver(Arc::clone(&self.observe), beats.deliver.clone());
         let planning = Planning {
             planner: Planner::new(catalog.clone()),
             batches: batches.clone(),
@@ -142,6 +144,16 @@ impl Daemon {
         }
         ended
     }
+}
+
+/// A run that has ended may have left messages in the outbox: they need not wait for the timer.
+fn also_deliver(observe: Observer, deliver: mpsc::Sender<()>) -> Observer {
+    Arc::new(move |event| {
+        if matches!(event, Event::Ended { .. }) {
+            beat(&deliver, ());
+        }
+        observe(event);
+    })
 }
 
 type Ended = (&'static str, Result<(), JobSchedulerError>);

@@ -8,7 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use super::push::PushMetrics;
+use super::{delivery::DeliveryMetrics, push::PushMetrics};
 use crate::domain::{
     AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };
@@ -59,6 +59,8 @@ pub enum DeliveryOutcome {
     Throttled,
     /// It failed and is tried again.
     Retried,
+    /// It may have arrived and is not repeated.
+    Unknown,
     /// It failed for good and is on the dead-letter list.
     Dead,
 }
@@ -69,6 +71,7 @@ impl DeliveryOutcome {
             Self::Sent => "sent",
             Self::Throttled => "throttled",
             Self::Retried => "retried",
+            Self::Unknown => "unknown",
             Self::Dead => "dead",
         }
     }
@@ -99,6 +102,8 @@ pub struct Metrics {
     config_reload: IntGauge,
     fenced: IntCounter,
     http_requests: IntCounterVec,
+    /// Of messages on their way.
+    pub delivery: DeliveryMetrics,
     /// Of pushed rows.
     pub push: PushMetrics,
 }
@@ -140,6 +145,7 @@ impl Metrics {
             config_reload: own.level("config_last_reload_successful", RELOAD)?,
             fenced: own.counter("fenced_commits_total", FENCED)?,
             http_requests: own.counters("http_requests_total", REQUESTS, &["route", "status"])?,
+            delivery: DeliveryMetrics::register(&own)?,
             push: PushMetrics::register(&own)?,
             registry: own.0,
         })
@@ -318,7 +324,7 @@ impl Own {
         self.keep(HistogramVec::new(opts, &["job"])?)
     }
 
-    fn wait_times(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
+    pub(super) fn wait_times(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
         let opts = HistogramOpts::new(full(name), help).buckets(WAIT_BUCKETS.to_vec());
         self.keep(Histogram::with_opts(opts)?)
     }

@@ -1,10 +1,12 @@
 //! What the program says about itself: log lines, Prometheus metrics, readiness.
 
+mod delivery;
 mod logging;
 mod metrics;
 mod push;
 mod readiness;
 
+pub use delivery::DeliveryMetrics;
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
 pub use push::PushMetrics;

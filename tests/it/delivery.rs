@@ -31,8 +31,12 @@ fn hurry(project: &Project) {
         let mut tx = catalog.begin().await.unwrap();
         let end = Timestamp::parse(END).unwrap();
         let far = end + Span::days(3_650);
-        for delivery in outbox::due(&mut tx, &outbox::Taking::at(far), 100).await.unwrap() {
-            assert!(outbox::postpone(&mut tx, &delivery, end).await.unwrap());
+        for channel in outbox::waiting_channels(&mut tx).await.unwrap() {
+            let taking = outbox::Taking::at(far);
+            for delivery in outbox::take(&mut tx, &channel, taking, 100).await.unwrap() {
+                let put_off = outbox::Settled::Postponed { at: end };
+                assert!(outbox::settle(&mut tx, &delivery, &put_off, end).await.unwrap());
+            }
         }
         tx.commit().await.unwrap();
         catalog.close().await.unwrap();

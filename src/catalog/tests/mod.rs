@@ -203,7 +203,7 @@ async fn alerts_deliveries_and_feedback_from_before_there_were_episodes_are_kept
     let row = alerts::get(&mut tx, &id).await.unwrap().unwrap();
     assert_eq!(row.episode.state, AlertState::Resolved);
     assert_eq!(feedback::of_alert(&mut tx, &id).await.unwrap().len(), 1);
-    let due = outbox::due(&mut tx, &outbox::Taking::at(at(0)), 10).await.unwrap();
+    let due = outbox::take(&mut tx, "hook", outbox::Taking::at(at(0)), 10).await.unwrap();
     assert_eq!((due[0].attempts, due[0].idem_key.as_str()), (3, "x.hook"));
     assert_eq!(messages::alerts_of(&mut tx, &due[0].message).await.unwrap(), [id]);
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *tx).await.unwrap();

@@ -94,6 +94,10 @@ async fn an_alert_is_stored_once_and_read_back_whole() {
     assert_eq!(fired.into_iter().collect::<Vec<_>>(), [(metric("orders"), at(5))]);
 }
 
+async fn take(conn: &mut Connection, secs: i64) -> Vec<outbox::Delivery> {
+    outbox::take(conn, "hook", outbox::Taking::at(at(secs)), 10).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_delivery_is_taken_once_and_again_when_its_sender_is_gone() {
     let Fixture { catalog, folder: _folder } = fixture().await;
@@ -102,26 +106,31 @@ async fn a_delivery_is_taken_once_and_again_when_its_sender_is_gone() {
     let id = message(&mut tx, "x").await;
     assert!(outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
     assert!(!outbox::enqueue(&mut tx, &id, "hook", at(0)).await.unwrap());
-    let lost = outbox::due(&mut tx, &outbox::Taking::at(at(0)), 10).await.unwrap().remove(0);
-    assert_eq!(outbox::due(&mut tx, &outbox::Taking::at(at(119)), 10).await.unwrap(), []);
-    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(120)), 10).await.unwrap().remove(0);
+    let lost = take(&mut tx, 0).await.remove(0);
+    assert_eq!(take(&mut tx, 119).await, []);
+    let taken = take(&mut tx, 120).await.remove(0);
     assert_eq!(lost.idem_key, taken.idem_key);
-    let refusal = outbox::Refusal { status: Some(500), error: "500".into() };
-    assert!(
-        !outbox::retry(&mut tx, &lost, at(1), &refusal).await.unwrap(),
-        "it came back too late"
-    );
-    assert!(outbox::postpone(&mut tx, &taken, at(130)).await.unwrap());
-    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(130)), 10).await.unwrap().remove(0);
+    assert_eq!((lost.may_be_there, taken.may_be_there), (false, true), "its sender may have sent");
+    let again = |secs| outbox::Settled::Again {
+        at: at(secs),
+        refusal: outbox::Refusal { status: Some(500), error: "500".into() },
+        is_ambiguous: false,
+    };
+    let late = outbox::settle(&mut tx, &lost, &again(1), at(120)).await.unwrap();
+    assert!(!late, "it came back too late");
+    let put_off = outbox::Settled::Postponed { at: at(130) };
+    assert!(outbox::settle(&mut tx, &taken, &put_off, at(120)).await.unwrap());
+    let taken = take(&mut tx, 130).await.remove(0);
     assert_eq!(taken.attempts, 0);
-    assert!(outbox::retry(&mut tx, &taken, at(140), &refusal).await.unwrap());
+    assert!(outbox::settle(&mut tx, &taken, &again(140), at(130)).await.unwrap());
     assert!(!outbox::has_due(&mut tx, at(139)).await.unwrap());
-    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(140)), 10).await.unwrap().remove(0);
+    let taken = take(&mut tx, 140).await.remove(0);
     assert_eq!(taken.attempts, 1);
     assert_eq!(outbox::void_leases(&mut tx, at(141)).await.unwrap(), 1);
-    let taken = outbox::due(&mut tx, &outbox::Taking::at(at(141)), 10).await.unwrap().remove(0);
-    assert!(outbox::sent(&mut tx, &taken, at(142)).await.unwrap());
-    assert!(!outbox::dead(&mut tx, &taken, &refusal, at(142)).await.unwrap());
+    let taken = take(&mut tx, 141).await.remove(0);
+    let sent = outbox::Settled::Sent;
+    assert!(outbox::settle(&mut tx, &taken, &sent, at(142)).await.unwrap());
+    assert!(!outbox::settle(&mut tx, &taken, &again(150), at(142)).await.unwrap());
     let counts = outbox::counts(&mut tx).await.unwrap();
     assert_eq!(counts, [("hook".to_owned(), outbox::DeliveryState::Sent, 1)]);
 }

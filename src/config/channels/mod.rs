@@ -14,7 +14,13 @@ use std::collections::BTreeMap;
 
 use crate::domain::{ChannelKind, ChannelSpec, PaceSpec, Span};
 
-use super::{kinds::Kind, place::Located, section::Section};
+use super::{
+    check::Check,
+    kinds::Kind,
+    later::did_you_mean,
+    place::Located,
+    section::{Section, Text},
+};
 
 /// The channel that is always there.
 pub(super) const LOG_CHANNEL: &str = "log";
@@ -26,13 +32,37 @@ const REMOTE_KEYS: [&str; 2] = ["timeout", "allow_private"];
 
 pub(super) fn read(section: &mut Section<'_>) -> BTreeMap<String, ChannelSpec> {
     let mut channels = BTreeMap::from([(LOG_CHANNEL.to_owned(), log_channel())]);
+    let mut fallbacks = Vec::new();
     section.named("channels", |name, place, channel| {
         if name.trim().is_empty() {
             channel.check.problem(place, "a channel's name must not be empty");
         }
-        channels.insert(name.to_owned(), one(name, channel));
+        let mut spec = one(name, channel);
+        let own = channel.texts_or("fallback", &[]);
+        spec.fallback = own.iter().map(|other| other.value.text.clone()).collect();
+        fallbacks.extend(own);
+        channels.insert(name.to_owned(), spec);
     });
+    let known: Vec<&str> = channels.keys().map(String::as_str).collect();
+    for name in &fallbacks {
+        check_name(section.check, name, &known);
+    }
     channels
+}
+
+/// Reports a channel's name that there is no channel of.
+pub(super) fn check_name(check: &mut Check, name: &Located<Text>, known: &[&str]) {
+    let Located { value, place } = name;
+    if known.contains(&value.text.as_str()) {
+        return;
+    }
+    let message = match value.is_expanded {
+        true => "there is no channel of this name".to_owned(),
+        false => format!("there is no channel `{}`", value.text),
+    };
+    let help = did_you_mean(&value.text, known.iter().copied());
+    let help = help.unwrap_or_else(|| format!("the channels are {}", known.join(", ")));
+    check.problem_with_help(place, message, help);
 }
 
 fn log_channel() -> ChannelSpec {
@@ -42,6 +72,7 @@ fn log_channel() -> ChannelSpec {
         timeout: USUAL_TIMEOUT,
         allow_private: false,
         pace: PaceSpec::UNLIMITED,
+        fallback: Vec::new(),
     }
 }
 
@@ -63,6 +94,7 @@ fn one(name: &str, channel: &mut Section<'_>) -> ChannelSpec {
         timeout: if is_remote { timeout(channel) } else { USUAL_TIMEOUT },
         allow_private: is_remote && channel.flag("allow_private", false),
         pace: pace::read(channel, kind.usual_pace()),
+        fallback: Vec::new(),
         kind,
     }
 }

@@ -43,6 +43,16 @@ fn a_burst_is_what_the_rate_gives_in_a_second_and_limits_can_be_lifted() {
 }
 
 #[test]
+fn a_channel_names_who_is_told_in_its_place() {
+    let audit = "[channels.y]\nkind = \"log\"\n";
+    assert_eq!(channel(&format!("{HOOK}fallback = [\"y\"]\n{audit}")).fallback, ["y"]);
+    check_system(
+        &format!("{HOOK}fallback = [\"z\"]\n"),
+        &["anomstack.toml:4:13: there is no channel `z` (did you mean `x`?)"],
+    );
+}
+
+#[test]
 fn a_pace_that_is_none_is_reported() {
     let with = |line: &str| format!("{HOOK}{line}\n");
     check_system(

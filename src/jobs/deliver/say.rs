@@ -1,0 +1,130 @@
+//! What a message says to one channel, gathered when it is sent.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::{Reader, alerts, alerts::AlertRow, messages, messages::MessageRow, outbox::Delivery},
+    domain::{AlertState, MessageEvent, words},
+    notify::{Links, Message, Note},
+};
+
+use super::{
+    super::{JobContext, JobError},
+    Audience,
+};
+
+/// Alerts a message tells one by one; of the others it says how many there are.
+const MOST_NOTES: u32 = 20;
+/// Batches a message about very many alerts names.
+const MOST_BATCHES: usize = 10;
+
+/// The message of a delivery; `None` when what it is about is gone.
+pub(super) async fn message(
+    ctx: &JobContext,
+    audience: &Audience<'_>,
+    delivery: &Delivery,
+) -> Result<Option<Message>, JobError> {
+    let mut reader = ctx.catalog.reader().await?;
+    let Some(row) = messages::get(&mut reader, &delivery.message).await? else { return Ok(None) };
+    let about = messages::first_alerts(&mut reader, &row.id, MOST_NOTES).await?;
+    let mut rows = Vec::with_capacity(about.len());
+    for id in about {
+        rows.extend(alerts::get(&mut reader, &id).await?);
+    }
+    if rows.is_empty() && row.text.is_none() {
+        return Ok(None);
+    }
+    let crowd = crowd(&mut reader, &row).await?;
+    drop(reader);
+    let n_alerts = crowd.as_ref().map_or(rows.len() as u64, |crowd| crowd.n_alerts);
+    let n_more = n_alerts.saturating_sub(rows.len() as u64);
+    let (headline, body) = match crowd {
+        Some(crowd) if row.event == MessageEvent::Storm => (Some(crowd.headline), Some(crowd.body)),
+        _ => (row.title, row.text),
+    };
+    Ok(Some(Message {
+        id: delivery.idem_key.clone(),
+        event: row.event,
+        alerts: rows.into_iter().map(|row| note(audience, row)).collect(),
+        n_more,
+        batch: row.batch,
+        headline,
+        body,
+        created_at: row.created_at,
+        link: Some(format!("{}/alerts", audience.dashboard)),
+        attempt: delivery.attempts + 1,
+        may_be_there: delivery.may_be_there,
+        sent_at: (ctx.clock)(),
+    }))
+}
+
+/// Many alerts in few words.
+struct Crowd {
+    n_alerts: u64,
+    headline: String,
+    body: String,
+}
+
+/// `None` for a message whose alerts are told one by one.
+async fn crowd(reader: &mut Reader, row: &MessageRow) -> Result<Option<Crowd>, JobError> {
+    let counts = messages::counts_of(reader, &row.id).await?;
+    let n_alerts: u64 = counts.iter().map(|count| count.n_alerts).sum();
+    if row.event != MessageEvent::Storm && n_alerts <= u64::from(MOST_NOTES) {
+        return Ok(None);
+    }
+    let mut of_batch: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    let mut firing = 0;
+    for count in &counts {
+        let [all, critical] = of_batch.entry(count.batch.as_str()).or_default();
+        *all += count.n_alerts;
+        *critical += count.n_critical;
+        if count.state == AlertState::Firing {
+            firing += count.n_alerts;
+        }
+    }
+    let plural = |n: u64, word: &str, words: &str| match n {
+        1 => format!("1 {word}"),
+        n => format!("{} {words}", words::count(n)),
+    };
+    let alerts = plural(n_alerts, "alert", "alerts");
+    let batches = plural(of_batch.len() as u64, "batch", "batches");
+    let headline = format!("{alerts} in {batches}, {} still firing", words::count(firing));
+    let mut body =
+        "Too many messages waited, or waited too long; this one says them all.\n".to_owned();
+    for (batch, [all, critical]) in of_batch.iter().take(MOST_BATCHES) {
+        let critical = match critical {
+            0 => String::new(),
+            n => format!(", {} critical", words::count(*n)),
+        };
+        let alerts = plural(*all, "alert", "alerts");
+        body.push_str(&format!("{}: {alerts}{critical}\n", words::shown(batch)));
+    }
+    if MOST_BATCHES < of_batch.len() {
+        body.push_str(&format!("and {} more batches\n", of_batch.len() - MOST_BATCHES));
+    }
+    Ok(Some(Crowd { n_alerts, headline, body }))
+}
+
+fn note(audience: &Audience<'_>, row: AlertRow) -> Note {
+    let alert = row.alert;
+    let batch = audience.batches.iter().find(|batch| batch.name == alert.batch);
+    let mut tags = batch.map(|batch| batch.tags.clone()).unwrap_or_default();
+    let own = batch.and_then(|batch| batch.metrics.get(&alert.metric));
+    tags.extend(own.map(|metric| metric.tags.clone()).unwrap_or_default());
+    let name = own.and_then(|metric| metric.display_name.clone());
+    let page = Some(format!("{}/alerts/{}", audience.dashboard, alert.id));
+    Note {
+        episode: row.episode,
+        raised_at: row.raised_at,
+        display_name: name.unwrap_or_else(|| alert.metric.to_string()),
+        unit: own.and_then(|metric| metric.unit.clone()),
+        owner: batch.and_then(|batch| batch.owner.clone()),
+        tags,
+        timezone: batch.map_or(chrono_tz::UTC, |batch| batch.timezone),
+        rarity: None,
+        related: Vec::new(),
+        links: Links { page, ..Links::default() },
+        chart: None,
+        alert,
+    }
+}
