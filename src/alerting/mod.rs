@@ -15,6 +15,9 @@ mod limits;
 mod laws;
 mod policy;
 mod reason;
+mod route;
+#[cfg(test)]
+mod route_tests;
 mod trace;
 mod turn;
 mod usual;
@@ -28,5 +31,6 @@ pub use gates::Gate;
 pub use identity::{alert_id, message_id};
 pub use limits::{LimitBook, LimitPass, LimitPast, hold};
 pub use policy::{Policy, PolicyError, context_rows};
+pub use route::{Fit, Routed, Router, Saying};
 pub use trace::{Step, StepState, Trace, trace};
 pub use turn::{Open, Turn, turn};

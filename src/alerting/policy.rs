@@ -37,7 +37,7 @@ impl Policy {
 
 /// A pattern that is no glob.
 #[derive(Debug, thiserror::Error)]
-#[error("read the pattern `{pattern}` of alert.exclude")]
+#[error("read the pattern `{pattern}`")]
 pub struct PolicyError {
     /// The pattern.
     pub pattern: String,

@@ -96,12 +96,13 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
         absence,
         rules,
         metrics,
+        routes: [].into(),
         config_hash: String::new(),
         effective: String::new(),
     }
 }
 
-fn timezone(top: &mut Section<'_>) -> chrono_tz::Tz {
+pub(super) fn timezone(top: &mut Section<'_>) -> chrono_tz::Tz {
     let zone = top.parsed("timezone", "a time zone", |text| {
         text.parse::<chrono_tz::Tz>().map_err(|_| Refusal {
             message: format!("`{text}` is not a time zone"),

@@ -23,6 +23,7 @@ mod push_source;
 mod render;
 mod rules;
 mod scaffold;
+mod routes;
 mod schedule;
 mod section;
 mod snapshot;
@@ -110,6 +111,9 @@ pub fn read(dir: &Path, env: &Environment, rule: ParamsRule) -> Reading {
     let drafts = drafts(&files.batches, &defaults, &env, &mut check);
     let mut batches: Vec<BatchSpec> =
         drafts.into_iter().map(|draft| draft.read(channels, &mut check)).collect();
+    for batch in &mut batches {
+        batch.routes = Arc::clone(&system.routes);
+    }
     batches.sort_by(|one, other| one.name.cmp(&other.name));
     let snapshot = std::mem::take(&mut check.snapshot);
     let outcome = match check.into_problems() {

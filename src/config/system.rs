@@ -15,6 +15,7 @@ use crate::domain::{
 use super::{
     channels,
     place::{Located, Place},
+    routes,
     section::Section,
     storage,
     values::Refusal,
@@ -29,12 +30,14 @@ const LEAST_TOKEN_BYTES: usize = 16;
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
     let (storage, profiles) = storage(section);
+    let channels = channels::read(section);
     SystemSpec {
+        routes: routes::read(section, &channels).into(),
         storage,
         profiles,
         server: section.table("server", server),
         log: section.table("log", log),
-        channels: channels::read(section),
+        channels,
     }
 }
 

@@ -1,13 +1,14 @@
 //! A metric batch's settings, checked.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
     AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, JobKind, Limits, MetricName,
-    ParamValue, PrometheusSpec, PushSpec, RuleSpec, ScheduleSpec, Secret, Span, Timestamp,
+    ParamValue, PrometheusSpec, PushSpec, RouteSpec, RuleSpec, ScheduleSpec, Secret, Span,
+    Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -50,6 +51,8 @@ pub struct BatchSpec {
     pub rules: RuleSpec,
     /// Per-metric display and overrides.
     pub metrics: BTreeMap<MetricName, MetricSpec>,
+    /// Who is told beside the channels it names: the project's, the same for every batch.
+    pub routes: Arc<[RouteSpec]>,
     /// Hex SHA-256 of the effective configuration; stored with each run and model.
     pub config_hash: String,
     /// The effective configuration as TOML without secrets; archived under `config/`.

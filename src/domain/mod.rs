@@ -17,6 +17,7 @@ mod period;
 mod plain;
 mod reason;
 mod remembered;
+mod route;
 mod rules;
 mod run;
 mod schedule;
@@ -51,6 +52,7 @@ pub use period::{Period, WarmingUp};
 pub use plain::Plain;
 pub use reason::{Judged, change};
 pub use remembered::Remembered;
+pub use route::{BadHours, Day, Hours, RouteSpec};
 pub use rules::{ChangeSpec, Lasting, LimitState, Limits, RuleSpec, StillSpec};
 pub use run::{
     AlertReport, ChangeReport, IngestReport, JobKind, RejectReason, RunId, RunReport, RunState,

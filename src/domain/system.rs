@@ -1,11 +1,11 @@
 //! The system's settings: where things live, how it is reached, whom it tells.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelSpec, Secret, Span, StorageAccess,
+    ChannelSpec, RouteSpec, Secret, Span, StorageAccess,
     run::{UnknownText, text_enum},
 };
 
@@ -22,6 +22,8 @@ pub struct SystemSpec {
     pub log: LogSpec,
     /// Whom alerts go to, by name.
     pub channels: BTreeMap<String, ChannelSpec>,
+    /// Who is told beside the channels that batches name.
+    pub routes: Arc<[RouteSpec]>,
 }
 
 text_enum! {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    alerting,
+    alerting::{self, Router, Saying},
     catalog::{Connection, messages, messages::MessageRow, outbox},
     domain::{
         Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, Severity,
@@ -69,10 +69,10 @@ pub async fn tell(
 }
 
 /// Says an event of a batch's alerts, those of a group in one message; gives the number of messages
-/// put in outboxes. What is resolved is said where it was said that it fired, and nowhere else.
+/// put in outboxes. Whom it goes to is for the batch and the project's routes to say; what is resolved is said where it was said that it fired, and nowhere else.
 ///
 /// # Errors
-/// [`JobError::Catalog`], also when an alert is not stored.
+/// [`JobError::Catalog`], also when an alert is not stored; [`JobError::Policy`].
 pub async fn tell_alerts(
     conn: &mut Connection,
     batch: &BatchSpec,
@@ -87,11 +87,12 @@ pub async fn tell_alerts(
         }
         _ => None,
     };
+    let router = Router::compile(&batch.routes)?;
     let mut groups: BTreeMap<(String, BTreeSet<String>), Vec<&Alert>> = BTreeMap::new();
     for alert in alerts {
         let channels = match &told {
             Some(told) => told.get(&alert.id).cloned().unwrap_or_default(),
-            None => channels_of(batch, alert),
+            None => router.route(&Saying::of(batch, alert, event, now)).channels,
         };
         groups.entry((group_of(batch, alert), channels)).or_default().push(alert);
     }
@@ -109,11 +110,6 @@ pub async fn tell_alerts(
         n_queued += tell(conn, &telling, now).await?;
     }
     Ok(n_queued)
-}
-
-/// Whom an alert goes to.
-fn channels_of(batch: &BatchSpec, alert: &Alert) -> BTreeSet<String> {
-    batch.alert_for(&alert.metric).channels.iter().cloned().collect()
 }
 
 /// Alerts of one message have the same.

@@ -34,6 +34,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
         exclude_periods: Vec::new(),
     };
     BatchSpec {
+        routes: [].into(),
         name: BatchName::parse("shop").unwrap(),
         description: String::new(),
         owner: None,

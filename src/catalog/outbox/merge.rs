@@ -82,42 +82,13 @@ pub async fn is_late(
 /// [`CatalogError::Query`].
 pub async fn merge(conn: &mut Connection, merging: Merging<'_>) -> Result<u64, CatalogError> {
     let Merging { into, channel, now, .. } = merging;
-    let batches: Vec<Option<BatchName>> = sqlx::query_scalar(
-        "SELECT DISTINCT m.batch FROM outbox AS o JOIN messages AS m ON m.id = o.message
-         WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
-           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
-         ORDER BY m.batch LIMIT 2",
-    )
-    .bind(channel)
-    .bind(merging.before)
-    .fetch_all(&mut *conn)
-    .await
-    .doing("find whom waiting messages are about")?;
-    let batch = match batches.as_slice() {
-        [only] => only.clone(),
-        _ => None,
-    };
     let event = MessageEvent::Storm;
+    let batch = batch_of(conn, merging).await?;
     let row =
         MessageRow { id: into.clone(), event, batch, title: None, text: None, created_at: now };
     messages::insert(conn, &row, &[]).await?;
     enqueue(conn, into, channel, now).await?;
-    sqlx::query(
-        "INSERT INTO message_alerts (message, position, alert)
-         SELECT ?3, ROW_NUMBER() OVER (ORDER BY MIN(o.first_at), a.alert) - 1, a.alert
-         FROM outbox AS o JOIN messages AS m ON m.id = o.message
-         JOIN message_alerts AS a ON a.message = o.message
-         WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
-           AND o.message <> ?3
-           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
-         GROUP BY a.alert",
-    )
-    .bind(channel)
-    .bind(merging.before)
-    .bind(into)
-    .execute(&mut *conn)
-    .await
-    .doing("gather the alerts of waiting messages")?;
+    gather(conn, merging).await?;
     let merged = sqlx::query(
         "UPDATE outbox SET state = 'merged', ended_at = ?4, merged_into = ?3
          WHERE channel = ?1 AND state = 'pending' AND (?2 IS NULL OR first_at < ?2)
@@ -145,4 +116,45 @@ pub async fn merge(conn: &mut Connection, merging: Merging<'_>) -> Result<u64, C
     .await
     .doing("count what was tried of merged messages")?;
     Ok(merged.rows_affected())
+}
+
+/// The batch that all of the many are about, where it is one.
+async fn batch_of(
+    conn: &mut Connection,
+    merging: Merging<'_>,
+) -> Result<Option<BatchName>, CatalogError> {
+    let mut batches: Vec<Option<BatchName>> = sqlx::query_scalar(
+        "SELECT DISTINCT m.batch FROM outbox AS o JOIN messages AS m ON m.id = o.message
+         WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
+           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+         ORDER BY m.batch LIMIT 2",
+    )
+    .bind(merging.channel)
+    .bind(merging.before)
+    .fetch_all(conn)
+    .await
+    .doing("find whom waiting messages are about")?;
+    let last = batches.pop().flatten();
+    Ok(last.filter(|_| batches.is_empty()))
+}
+
+/// Makes the one be about every alert of the many.
+async fn gather(conn: &mut Connection, merging: Merging<'_>) -> Result<(), CatalogError> {
+    sqlx::query(
+        "INSERT INTO message_alerts (message, position, alert)
+         SELECT ?3, ROW_NUMBER() OVER (ORDER BY MIN(o.first_at), a.alert) - 1, a.alert
+         FROM outbox AS o JOIN messages AS m ON m.id = o.message
+         JOIN message_alerts AS a ON a.message = o.message
+         WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
+           AND o.message <> ?3
+           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+         GROUP BY a.alert",
+    )
+    .bind(merging.channel)
+    .bind(merging.before)
+    .bind(merging.into)
+    .execute(conn)
+    .await
+    .doing("gather the alerts of waiting messages")
+    .map(drop)
 }

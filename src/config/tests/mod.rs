@@ -5,6 +5,7 @@ mod channels;
 mod kinds;
 mod overrides;
 mod reports;
+mod routes;
 mod rules;
 mod secrets;
 mod files;

@@ -73,6 +73,7 @@ fn watching(batches: Vec<BatchSpec>) -> (watch::Sender<Batches>, watch::Receiver
 fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
     let span = Span::secs(60);
     BatchSpec {
+        routes: [].into(),
         name: BatchName::parse(name).unwrap(),
         description: String::new(),
         owner: None,
