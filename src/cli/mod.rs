@@ -4,6 +4,7 @@
 mod backfill;
 mod backtest;
 mod batches;
+mod channels;
 mod chart;
 mod check;
 mod compare;
@@ -106,6 +107,9 @@ enum Command {
     /// What was noticed
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Whom alerts go to
+    #[command(subcommand)]
+    Channels(channels::Channels),
     /// Model versions
     #[command(subcommand)]
     Models(Models),
@@ -212,6 +216,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
             on_runtime(explain::explain_alert(&global, command))
         }
         Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
+        Command::Channels(command) => on_runtime(channels::channels(&global, command)),
         Command::Models(Models::Shown(command)) => on_runtime(show::models(&global, command)),
         Command::Models(Models::Compare(command)) => on_runtime(compare::compare(&global, command)),
     }

@@ -137,6 +137,9 @@ struct Details<'a> {
     may_be_there: bool,
 }
 
+/// Said in a message that an earlier attempt may have brought.
+pub(super) const REPEAT: &str = "You may know this already: an earlier attempt may have arrived.";
+
 fn zone_name<S: Serializer>(zone: &chrono_tz::Tz, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(zone.name())
 }
@@ -161,6 +164,12 @@ impl Note {
         line("at", &self.alert.at.to_string());
         if self.alert.since != self.alert.at {
             line("since", &self.alert.since.to_string());
+        }
+        if let Some(rarity) = &self.rarity {
+            line("unusual", rarity);
+        }
+        if !self.related.is_empty() {
+            line("moved with it", &self.related.join("; "));
         }
         if let (Some(score), Some(threshold)) = (self.alert.score, self.alert.threshold) {
             let [score, threshold] = [score, threshold].map(words::number);
@@ -231,8 +240,16 @@ impl Message {
             text.push('\n');
             note.write(&mut text);
         }
+        if 0 < self.n_more {
+            let list = self.link.as_ref().map(|link| format!(": {link}")).unwrap_or_default();
+            text.push_str(&format!("and {} more{list}\n", words::count(self.n_more)));
+        }
         if let Some(body) = &self.body {
             text.push_str(body);
+            text.push('\n');
+        }
+        if self.may_be_there {
+            text.push_str(REPEAT);
             text.push('\n');
         }
         text
@@ -262,136 +279,5 @@ impl Message {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::domain::{AlertId, Band, MetricName, ModelVersion};
-
-    pub(crate) fn message() -> Message {
-        let at = Timestamp::parse("2026-01-31T09:00:00Z").unwrap();
-        let raised_at = Timestamp::parse("2026-01-31T10:00:05Z").unwrap();
-        let batch = BatchName::parse("shop").unwrap();
-        let alert = Alert {
-            id: AlertId("a1".into()),
-            batch: batch.clone(),
-            metric: MetricName::parse("orders").unwrap(),
-            kind: AlertKind::Anomaly,
-            severity: Severity::Critical,
-            at,
-            since: Timestamp::parse("2026-01-31T07:00:00Z").unwrap(),
-            value: Some(812.0),
-            band: Some(Band { expected: 1_150.0, lower: 1_040.0, upper: 1_260.0 }),
-            score: Some(0.98),
-            threshold: Some(0.9),
-            model: Some(ModelVersion::at(at)),
-            reason: "orders was 812, expected 1,040 to 1,260".into(),
-        };
-        let note = Note {
-            episode: Episode::begun(&alert),
-            alert,
-            raised_at,
-            display_name: "orders".into(),
-            unit: None,
-            owner: Some("team-commerce".into()),
-            tags: BTreeMap::from([("team".into(), "orders".into())]),
-            timezone: chrono_tz::UTC,
-            rarity: None,
-            related: Vec::new(),
-            links: Links {
-                page: Some("http://127.0.0.1:8087/alerts/a1".into()),
-                ..Links::default()
-            },
-            chart: None,
-        };
-        Message {
-            id: "msg_1".into(),
-            event: MessageEvent::Firing,
-            alerts: vec![note],
-            n_more: 0,
-            batch: Some(batch),
-            headline: None,
-            body: None,
-            created_at: raised_at,
-            link: None,
-            attempt: 2,
-            may_be_there: false,
-            sent_at: Timestamp::parse("2026-01-31T10:00:35Z").unwrap(),
-        }
-    }
-
-    #[test]
-    fn the_text_says_all_that_is_known() {
-        assert_eq!(
-            message().text(),
-            "critical: shop/orders looks anomalous\n\
-             orders was 812, expected 1,040 to 1,260\n\
-             at: 2026-01-31T09:00:00Z\n\
-             since: 2026-01-31T07:00:00Z\n\
-             score: 0.98 (threshold 0.9)\n\
-             owner: team-commerce\n\
-             team: orders\n\
-             more: http://127.0.0.1:8087/alerts/a1\n"
-        );
-    }
-
-    #[test]
-    fn a_name_from_outside_cannot_add_lines_to_a_message() {
-        let mut message = message();
-        message.alerts[0].alert.metric = MetricName::parse("x\n@channel").unwrap();
-        message.alerts[0].tags.insert("a\nb".into(), "c\r\nd".into());
-        assert_eq!(message.title(), "critical: shop/x\\n@channel looks anomalous");
-        assert!(message.text().contains("\na\\nb: c\\r\\nd\n"), "{}", message.text());
-    }
-
-    #[test]
-    fn the_payload_is_as_documented() {
-        let payload: serde_json::Value =
-            serde_json::from_slice(&message().payload().unwrap()).unwrap();
-        let note = serde_json::json!({
-                        "id": "a1",
-                        "batch": "shop",
-                        "metric": "orders",
-                        "kind": "anomaly",
-                        "severity": "critical",
-                        "at": "2026-01-31T09:00:00Z",
-                        "since": "2026-01-31T07:00:00Z",
-                        "value": 812.0,
-                        "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
-                        "score": 0.98,
-                        "threshold": 0.9,
-                        "model": "20260131T090000000Z",
-                        "reason": "orders was 812, expected 1,040 to 1,260",
-                        "until": "2026-01-31T09:00:00Z",
-                        "peak_score": 0.98,
-                        "state": "firing",
-                        "resolved_at": null,
-                        "resolution": null,
-                        "raised_at": "2026-01-31T10:00:05Z",
-                        "display_name": "orders",
-                        "unit": null,
-                        "owner": "team-commerce",
-                        "tags": {"team": "orders"},
-                        "timezone": "UTC",
-                        "rarity": null,
-                        "related": [],
-                        "links": {"page": "http://127.0.0.1:8087/alerts/a1"},
-        });
-        assert_eq!(
-            payload,
-            serde_json::json!({
-                "type": "alert.firing",
-                "id": "msg_1",
-                "timestamp": "2026-01-31T10:00:05Z",
-                "data": {
-                    "title": "critical: shop/orders looks anomalous",
-                    "batch": "shop",
-                    "text": null,
-                    "link": null,
-                    "attempt": 2,
-                    "may_be_there": false,
-                    "alerts": [note],
-                    "n_more": 0,
-                },
-            })
-        );
-    }
-}
+#[path = "message_tests.rs"]
+pub(super) mod tests;

@@ -91,6 +91,42 @@ fn a_message_that_is_refused_for_good_is_dead_and_not_tried_again() {
 }
 
 #[test]
+fn a_channel_that_the_other_side_closed_is_listed_and_can_be_used_again() {
+    let receiver = Receiver::answering(&[410, 200, 200]);
+    let project = with_webhook(&receiver, "allow_private = true");
+    project.pass();
+    let channels = project.list(&["channels", "list"]);
+    let hook = channels.iter().find(|channel| channel["channel"] == "hook").unwrap();
+    assert!(hook["state"].as_str().unwrap().starts_with("disabled since"), "{hook}");
+    assert!(project.run(&["alerts", "dead", "--retry", "all"]).stdout.contains('1'));
+    project.pass();
+    assert_eq!(outbox_of(&project), [entry("hook", "pending", 1)], "it is closed");
+    assert!(project.run(&["channels", "enable", "hook"]).stdout.contains("used again"));
+    let tested = project.run(&["channels", "test", "hook"]);
+    assert!(tested.stdout.contains("it has the test message"), "{}", tested.stdout);
+    hurry(&project);
+    project.pass();
+    assert_eq!(outbox_of(&project), [entry("hook", "sent", 1)]);
+    let bodies: Vec<_> = receiver.requests().into_iter().map(|request| request.body).collect();
+    assert!(bodies[1].contains("alert.test") && bodies[2].contains("alert.firing"), "{bodies:?}");
+}
+
+#[test]
+fn a_route_takes_an_alert_elsewhere_and_says_why() {
+    let receiver = Receiver::answering(&[200]);
+    let project = with_webhook(&receiver, "allow_private = true");
+    let route = "[[routes]]\nchannels = [\"log\"]\nbatches = [\"shop\"]\nonly = true\n";
+    project.write("config/anomstack.toml", &(project.read("config/anomstack.toml") + route));
+    let asked = project.run(&["channels", "route", "shop", "orders", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!((&told["channels"][0], &told["own"]), (&"log".into(), &false.into()));
+    assert_eq!(told["routes"][0], "route 1 to log: fits");
+    project.pass();
+    assert_eq!(outbox_of(&project), [entry("log", "sent", 1)]);
+    assert_eq!(receiver.requests().len(), 0);
+}
+
+#[test]
 fn a_private_address_is_not_called_unless_the_channel_says_so() {
     let receiver = Receiver::answering(&[200]);
     let project = with_webhook(&receiver, "");

@@ -6,6 +6,8 @@ mod say;
 mod settle;
 mod storm;
 #[cfg(test)]
+mod storm_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{

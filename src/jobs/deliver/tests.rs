@@ -45,7 +45,7 @@ fn alert(id: &str, at: Timestamp) -> Alert {
     }
 }
 
-async fn enqueue(fixture: &Fixture, id: &str, channel: &str) {
+pub(super) async fn enqueue(fixture: &Fixture, id: &str, channel: &str) {
     let now = (fixture.ctx.clock)();
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
     alerts::insert(&mut tx, &alert(id, now), RunId(1), now).await.unwrap();
@@ -62,7 +62,7 @@ async fn enqueue(fixture: &Fixture, id: &str, channel: &str) {
     tx.commit().await.unwrap();
 }
 
-fn hook(name: &str, listener: &TcpListener) -> (String, ChannelSpec) {
+pub(super) fn hook(name: &str, listener: &TcpListener) -> (String, ChannelSpec) {
     let kind = ChannelKind::Webhook {
         url: Secret::new(format!("http://{}/", listener.local_addr().unwrap())),
         secret: None,
@@ -88,7 +88,7 @@ async fn answer(listener: &TcpListener, status: &str) {
     }
 }
 
-async fn drain(
+pub(super) async fn drain(
     fixture: &Fixture,
     channels: &BTreeMap<String, ChannelSpec>,
 ) -> Result<Delivered, JobError> {
@@ -96,7 +96,7 @@ async fn drain(
     deliver(&fixture.ctx, &audience, &fixture.ctx.client, || 0.0).await
 }
 
-async fn state(fixture: &Fixture, channel: &str) -> Vec<(DeliveryState, u64)> {
+pub(super) async fn state(fixture: &Fixture, channel: &str) -> Vec<(DeliveryState, u64)> {
     let mut reader = fixture.ctx.catalog.reader().await.unwrap();
     let counts = outbox::counts(&mut reader).await.unwrap();
     counts.into_iter().filter(|row| row.0 == channel).map(|row| (row.1, row.2)).collect()
@@ -190,32 +190,32 @@ async fn the_status_of_a_refusal_is_kept() {
 }
 
 thread_local! {
-    static NOW: Cell<Timestamp> = const { Cell::new(Timestamp::MIN) };
+    pub(super) static NOW: Cell<Timestamp> = const { Cell::new(Timestamp::MIN) };
 }
 
 /// A fixture whose clock goes as it is told.
-async fn timed() -> Fixture {
+pub(super) async fn timed() -> Fixture {
     let mut fixture = open().await;
     NOW.set(Timestamp::parse("2026-06-01T00:00:00Z").unwrap());
     fixture.ctx.clock = || NOW.get();
     fixture
 }
 
-fn pass(span: Span) {
+pub(super) fn pass(span: Span) {
     NOW.set(NOW.get() + span);
 }
 
 /// A request as a receiver sees it.
 #[derive(Debug)]
-struct Seen {
-    id: String,
-    may_be_there: bool,
-    event: String,
-    n_alerts: u64,
+pub(super) struct Seen {
+    pub(super) id: String,
+    pub(super) may_be_there: bool,
+    pub(super) event: String,
+    pub(super) n_alerts: u64,
 }
 
 /// Reads one request whole and answers it; an empty status closes the connection without a word.
-async fn receive(listener: &TcpListener, status: impl FnOnce(&Seen) -> &'static str) {
+pub(super) async fn receive(listener: &TcpListener, status: impl FnOnce(&Seen) -> &'static str) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();
     let body = loop {
@@ -244,7 +244,7 @@ async fn receive(listener: &TcpListener, status: impl FnOnce(&Seen) -> &'static 
 }
 
 /// Drains while a receiver answers every request alike; gives what it saw.
-async fn drain_with(
+pub(super) async fn drain_with(
     fixture: &Fixture,
     channels: &BTreeMap<String, ChannelSpec>,
     listener: &TcpListener,
@@ -349,53 +349,6 @@ async fn a_channel_that_is_gone_is_disabled_keeps_its_messages_and_others_are_to
 }
 
 #[tokio::test]
-async fn a_storm_is_said_in_one_message_about_all_of_it() {
-    let fixture = timed().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut channels = BTreeMap::from([hook("hook", &listener)]);
-    channels.get_mut("hook").unwrap().pace.storm = Some(20);
-    for n in 0..20 {
-        enqueue(&fixture, &format!("a{n:03}"), "hook").await;
-    }
-    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
-    assert_eq!((drained.sent, drained.merged, seen.len()), (20, 0, 20));
-    for n in 0..230 {
-        enqueue(&fixture, &format!("b{n:03}"), "hook").await;
-    }
-    let (drained, seen) = drain_with(&fixture, &channels, &listener, "500 No").await;
-    assert_eq!((drained.merged, drained.waiting), (230, 1));
-    assert_eq!((seen[0].event.as_str(), seen[0].n_alerts), ("alert.storm", 230));
-    // While it waits, another storm takes it up.
-    for n in 0..21 {
-        enqueue(&fixture, &format!("c{n:03}"), "hook").await;
-    }
-    pass(Span::hours(1));
-    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
-    assert_eq!((drained.merged, drained.sent), (22, 1));
-    assert_eq!((seen[0].n_alerts, seen[0].may_be_there), (251, true));
-    let counts = [(DeliveryState::Merged, 252), (DeliveryState::Sent, 21)];
-    assert_eq!(state(&fixture, "hook").await, counts, "every message is accounted for");
-}
-
-#[tokio::test]
-async fn what_waited_too_long_is_said_in_one_message() {
-    let fixture = timed().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut channels = BTreeMap::from([hook("hook", &listener)]);
-    channels.get_mut("hook").unwrap().pace.max_age = Some(Span::hours(6));
-    for n in 0..3 {
-        enqueue(&fixture, &format!("a{n}"), "hook").await;
-    }
-    pass(Span::hours(7));
-    enqueue(&fixture, "fresh", "hook").await;
-    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
-    assert_eq!((drained.merged, drained.sent), (3, 2));
-    let mut n_alerts: Vec<u64> = seen.iter().map(|request| request.n_alerts).collect();
-    n_alerts.sort_unstable();
-    assert_eq!(n_alerts, [1, 3]);
-}
-
-#[tokio::test]
 async fn the_end_of_an_alert_is_not_told_before_its_beginning() {
     let fixture = timed().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -421,75 +374,4 @@ async fn the_end_of_an_alert_is_not_told_before_its_beginning() {
     let (_, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
     let events: Vec<&str> = seen.iter().map(|request| request.event.as_str()).collect();
     assert_eq!(events, ["alert.firing", "alert.resolved"]);
-}
-
-/// How many: `ANOMSTACK_TEST_STORM` (a few by default; 100,000 in docs/benchmarks.md).
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of this test alone")]
-async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_repeats_say_so() {
-    let n_alerts: u64 = match std::env::var("ANOMSTACK_TEST_STORM") {
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => 200,
-    };
-    let fixture = timed().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut channels = BTreeMap::from([hook("hook", &listener)]);
-    let pace = &mut channels.get_mut("hook").unwrap().pace;
-    (pace.rate, pace.burst) = (Some("1/s".parse().unwrap()), 1);
-    for n in 0..n_alerts {
-        enqueue(&fixture, &format!("a{n:06}"), "hook").await;
-    }
-    let (mut taken, mut calls, mut unmarked, mut seed) =
-        (BTreeMap::<String, u64>::new(), Vec::new(), 0_u64, 2_026_u64);
-    let receiver = async {
-        loop {
-            receive(&listener, |request| {
-                calls.push(NOW.get());
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
-                // Half of the calls fail; half of the failures are kept all the same.
-                let (is_kept, status) = match seed >> 61 {
-                    0..=3 => (true, "200 OK"),
-                    4 => (true, "500 Kept"),
-                    5 => (false, "502 Lost"),
-                    6 => (true, ""),
-                    _ => (false, "429 Later\r\nretry-after: 2"),
-                };
-                let before = taken.get(&request.id).copied().unwrap_or(0);
-                unmarked += u64::from(0 < before && !request.may_be_there);
-                if is_kept {
-                    taken.insert(request.id.clone(), before + 1);
-                }
-                status
-            })
-            .await;
-        }
-    };
-    let draining = async {
-        loop {
-            let drained = drain(&fixture, &channels).await.unwrap();
-            let is_idle = drained == Delivered::default();
-            pass(if is_idle { Span::secs(20) } else { Span::secs(1) });
-            if !is_idle {
-                continue;
-            }
-            let counts = state(&fixture, "hook").await;
-            if counts == [(DeliveryState::Sent, n_alerts)] {
-                break;
-            }
-            if counts.iter().all(|(state, _)| *state != DeliveryState::Pending) {
-                let mut tx = fixture.ctx.catalog.begin().await.unwrap();
-                assert_ne!(outbox::revive(&mut tx, None, NOW.get()).await.unwrap(), 0);
-                tx.commit().await.unwrap();
-            }
-        }
-    };
-    tokio::select! {
-        () = draining => {}
-        () = receiver => unreachable!(),
-    }
-    let n_repeats: u64 = taken.values().map(|n| n - 1).sum();
-    println!("{n_alerts} alerts, {} calls, {n_repeats} repeats, {unmarked} unmarked", calls.len());
-    assert_eq!((taken.len() as u64, unmarked), (n_alerts, 0));
-    assert!(0 < n_repeats, "some must have come twice for this to mean anything");
-    assert!(calls.windows(2).all(|two| Span::secs(1) <= two[1] - two[0]), "one a second");
 }

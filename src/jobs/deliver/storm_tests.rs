@@ -1,0 +1,141 @@
+//! Very many messages: nothing is lost, and no channel gets more than it takes.
+
+use std::collections::BTreeMap;
+
+use tokio::net::TcpListener;
+
+use super::{
+    Delivered,
+    tests::{NOW, drain, drain_with, enqueue, hook, pass, receive, state, timed},
+};
+use crate::{
+    catalog::{outbox, outbox::DeliveryState},
+    domain::Span,
+    jobs::fixture::Fixture,
+};
+
+#[tokio::test]
+async fn a_storm_is_said_in_one_message_about_all_of_it() {
+    let fixture = timed().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut channels = BTreeMap::from([hook("hook", &listener)]);
+    channels.get_mut("hook").unwrap().pace.storm = Some(20);
+    for n in 0..20 {
+        enqueue(&fixture, &format!("a{n:03}"), "hook").await;
+    }
+    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
+    assert_eq!((drained.sent, drained.merged, seen.len()), (20, 0, 20));
+    for n in 0..230 {
+        enqueue(&fixture, &format!("b{n:03}"), "hook").await;
+    }
+    let (drained, seen) = drain_with(&fixture, &channels, &listener, "500 No").await;
+    assert_eq!((drained.merged, drained.waiting), (230, 1));
+    assert_eq!((seen[0].event.as_str(), seen[0].n_alerts), ("alert.storm", 230));
+    // While it waits, another storm takes it up.
+    for n in 0..21 {
+        enqueue(&fixture, &format!("c{n:03}"), "hook").await;
+    }
+    pass(Span::hours(1));
+    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
+    assert_eq!((drained.merged, drained.sent), (22, 1));
+    assert_eq!((seen[0].n_alerts, seen[0].may_be_there), (251, true));
+    let counts = [(DeliveryState::Merged, 252), (DeliveryState::Sent, 21)];
+    assert_eq!(state(&fixture, "hook").await, counts, "every message is accounted for");
+}
+
+#[tokio::test]
+async fn what_waited_too_long_is_said_in_one_message() {
+    let fixture = timed().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut channels = BTreeMap::from([hook("hook", &listener)]);
+    channels.get_mut("hook").unwrap().pace.max_age = Some(Span::hours(6));
+    for n in 0..3 {
+        enqueue(&fixture, &format!("a{n}"), "hook").await;
+    }
+    pass(Span::hours(7));
+    enqueue(&fixture, "fresh", "hook").await;
+    let (drained, seen) = drain_with(&fixture, &channels, &listener, "200 OK").await;
+    assert_eq!((drained.merged, drained.sent), (3, 2));
+    let mut n_alerts: Vec<u64> = seen.iter().map(|request| request.n_alerts).collect();
+    n_alerts.sort_unstable();
+    assert_eq!(n_alerts, [1, 3]);
+}
+
+/// Half of the calls fail; half of the failures are kept all the same.
+const fn half_fails(chance: u64) -> (bool, &'static str) {
+    match chance {
+        0..=3 => (true, "200 OK"),
+        4 => (true, "500 Kept"),
+        5 => (false, "502 Lost"),
+        6 => (true, ""),
+        _ => (false, "429 Later\r\nretry-after: 2"),
+    }
+}
+
+async fn revive_all(fixture: &Fixture) {
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    assert_ne!(outbox::revive(&mut tx, None, NOW.get()).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+}
+
+/// How many: `ANOMSTACK_TEST_STORM` (a few by default; 100,000 in docs/benchmarks.md).
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of this test alone")]
+async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_repeats_say_so() {
+    let n_alerts: u64 = match std::env::var("ANOMSTACK_TEST_STORM") {
+        Ok(text) => text.parse().unwrap(),
+        Err(_) => 200,
+    };
+    let fixture = timed().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut channels = BTreeMap::from([hook("hook", &listener)]);
+    let pace = &mut channels.get_mut("hook").unwrap().pace;
+    (pace.rate, pace.burst) = (Some("1/s".parse().unwrap()), 1);
+    for n in 0..n_alerts {
+        enqueue(&fixture, &format!("a{n:06}"), "hook").await;
+    }
+    let (mut taken, mut calls, mut unmarked, mut seed) =
+        (BTreeMap::<String, u64>::new(), Vec::new(), 0_u64, 2_026_u64);
+    let receiver = async {
+        loop {
+            receive(&listener, |request| {
+                calls.push(NOW.get());
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+                let (is_kept, status) = half_fails(seed >> 61);
+                let before = taken.get(&request.id).copied().unwrap_or(0);
+                unmarked += u64::from(0 < before && !request.may_be_there);
+                if is_kept {
+                    taken.insert(request.id.clone(), before + 1);
+                }
+                status
+            })
+            .await;
+        }
+    };
+    let draining = async {
+        loop {
+            let drained = drain(&fixture, &channels).await.unwrap();
+            let is_idle = drained == Delivered::default();
+            pass(if is_idle { Span::secs(20) } else { Span::secs(1) });
+            if !is_idle {
+                continue;
+            }
+            let counts = state(&fixture, "hook").await;
+            if counts == [(DeliveryState::Sent, n_alerts)] {
+                break;
+            }
+            if counts.iter().all(|(state, _)| *state != DeliveryState::Pending) {
+                revive_all(&fixture).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = draining => {}
+        () = receiver => unreachable!(),
+    }
+    let n_repeats: u64 = taken.values().map(|n| n - 1).sum();
+    println!("{n_alerts} alerts, {} calls, {n_repeats} repeats, {unmarked} unmarked", calls.len());
+    assert_eq!((taken.len() as u64, unmarked), (n_alerts, 0));
+    assert!(0 < n_repeats, "some must have come twice for this to mean anything");
+    assert!(calls.windows(2).all(|two| Span::secs(1) <= two[1] - two[0]), "one a second");
+}
