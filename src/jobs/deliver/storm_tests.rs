@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     catalog::{outbox, outbox::DeliveryState},
+    config::Environment,
     domain::Span,
     jobs::fixture::Fixture,
 };
@@ -80,12 +81,10 @@ async fn revive_all(fixture: &Fixture) {
 
 /// How many: `ANOMSTACK_TEST_STORM` (a few by default; 100,000 in docs/benchmarks.md).
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of this test alone")]
 async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_repeats_say_so() {
-    let n_alerts: u64 = match std::env::var("ANOMSTACK_TEST_STORM") {
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => 200,
-    };
+    let asked = Environment::from_process().into_inner();
+    let asked = asked.get("ANOMSTACK_TEST_STORM").map(|text| text.parse().unwrap());
+    let n_alerts: u64 = asked.unwrap_or(200);
     let fixture = timed().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut channels = BTreeMap::from([hook("hook", &listener)]);
