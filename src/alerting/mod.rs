@@ -14,10 +14,12 @@ mod limits;
 #[cfg(test)]
 mod laws;
 mod policy;
+mod rarity;
 mod reason;
 mod route;
 #[cfg(test)]
 mod route_tests;
+mod related;
 mod trace;
 mod turn;
 mod usual;
@@ -32,5 +34,7 @@ pub use identity::{alert_id, message_id};
 pub use limits::{LimitBook, LimitPass, LimitPast, hold};
 pub use policy::{Policy, PolicyError, context_rows};
 pub use route::{Fit, Routed, Router, Saying};
+pub use rarity::{Among, HORIZON, Rank, Rarity, Side, rarity};
+pub use related::{Related, related, slack};
 pub use trace::{Step, StepState, Trace, trace};
 pub use turn::{Open, Turn, turn};

@@ -5,6 +5,12 @@ use chrono_tz::Tz;
 
 use crate::domain::{Band, Span, Timestamp, words};
 
+/// Points shown before and after an alert.
+const N_BEFORE: i64 = 168;
+const N_AFTER: i64 = 48;
+/// An alert's chart reaches no further to either side.
+pub(crate) const AROUND: Span = Span::days(14);
+
 /// A stretch of time, first instant included, last not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -26,13 +32,36 @@ impl Window {
         }
     }
 
+    /// The last so long until now, or until the newest point where that is longer ago: an empty
+    /// chart tells nobody anything.
+    pub(crate) fn ending(length: Span, now: Timestamp, newest: Option<Timestamp>) -> Self {
+        let after = newest.map(|newest| newest + Span::from_micros(1));
+        let to = match after {
+            Some(after) if after <= now - length || now < after => after,
+            _ => now,
+        };
+        Self { from: to - length, to }
+    }
+
+    /// Around a stretch of unusual points: so many usual distances before and after it as make a
+    /// chart, at most [`AROUND`], and not beyond `now`.
+    pub(crate) fn around(
+        (since, until): (Timestamp, Timestamp),
+        spacing: Span,
+        now: Timestamp,
+    ) -> Self {
+        let times = |n: i64| Span::from_micros(spacing.micros().saturating_mul(n)).min(AROUND);
+        let end = now.max(until + spacing);
+        Self { from: since - times(N_BEFORE), to: (until + times(N_AFTER)).min(end) }
+    }
+
     /// How far along an instant lies: 0 at the start, 1 at the end.
     pub(super) fn share(&self, at: Timestamp) -> f64 {
         let length = (self.to - self.from).micros().max(1) as f64;
         (at - self.from).micros() as f64 / length
     }
 
-    pub(super) fn holds(&self, at: Timestamp) -> bool {
+    pub(crate) fn holds(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.to
     }
 }

@@ -4,7 +4,7 @@ use super::svg::{coordinate, escape};
 
 /// Heights in pixels; nothing is written smaller.
 pub(super) const TEXT: f64 = 12.0;
-const TITLE: f64 = 15.0;
+pub(super) const TITLE: f64 = 15.0;
 const INK: &str = "#1a2130";
 const GREY: &str = "#4d5768";
 

@@ -1,7 +1,7 @@
 //! Fewer points where a screen could not show them apart, and breaks where observations are
 //! missing.
 
-use crate::domain::Timestamp;
+use crate::domain::{Span, Timestamp};
 
 use super::Window;
 
@@ -12,7 +12,14 @@ const GAP_FACTOR: i64 = 5;
 const GAP_DIVISOR: i64 = 2;
 
 /// One value at one instant.
-pub(super) type Dot = (Timestamp, f64);
+pub(crate) type Dot = (Timestamp, f64);
+
+/// The usual distance between two points of a chronological line; a minute when there are not two.
+pub(crate) fn spacing(dots: &[Dot]) -> Span {
+    let mut distances: Vec<Span> = dots.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    distances.sort_unstable();
+    distances.get(distances.len() / 2).copied().unwrap_or(Span::secs(60))
+}
 
 /// Splits a chronological line where observations are missing: where the distance is over 2.5
 /// times the median one.

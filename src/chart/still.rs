@@ -3,12 +3,12 @@
 
 use chrono_tz::Tz;
 
-use crate::domain::{Band, ScorePoint, Severity, Timestamp, words};
+use crate::domain::{Band, BatchSpec, MetricName, ScorePoint, Severity, Timestamp, words};
 
 use super::{
     Mark, Window,
     axis::{Scale, time_ticks},
-    label::{Look, TEXT, label, width_of},
+    label::{Look, TEXT, TITLE, label, width_of},
     mark,
     sample::Dot,
     svg::{coordinate, escape},
@@ -24,6 +24,8 @@ const SCORES_GAP: f64 = 10.0;
 /// Room for a label of the value axis, and a label's usual distance from the next.
 const VALUE_LABEL_GAP: f64 = 26.0;
 const TIME_LABEL_GAP: f64 = 52.0;
+/// Between two small charts.
+const GAP: f64 = 8.0;
 /// A shaded stretch is never narrower.
 const MIN_STRETCH: f64 = 3.0;
 /// Screens of phones draw three dots for a pixel; two are as fine as a line of 1.5 pixels needs.
@@ -93,6 +95,24 @@ pub(crate) fn alert_chart(picture: &Picture, size: Size) -> Svg {
     document(&picture.title, size, &picture.draw(Frame { left: 0.0, top: 0.0, size }))
 }
 
+/// Several charts in one document, row by row in so many columns; each as large as `each`.
+pub(crate) fn multiples(title: &str, pictures: &[Picture], columns: usize, each: Size) -> Svg {
+    let columns = columns.clamp(1, pictures.len().max(1));
+    let n_rows = pictures.len().div_ceil(columns).max(1);
+    let head = MARGIN + TITLE + MARGIN;
+    let size = Size {
+        width: columns as f64 * (each.width + GAP) - GAP,
+        height: head + n_rows as f64 * (each.height + GAP) - GAP,
+    };
+    let mut inner = label(title, (MARGIN, MARGIN + TITLE), Look::title(size.width));
+    for (n, picture) in pictures.iter().enumerate() {
+        let left = (n % columns) as f64 * (each.width + GAP);
+        let top = head + (n / columns) as f64 * (each.height + GAP);
+        inner.push_str(&picture.draw(Frame { left, top, size: each }));
+    }
+    document(title, size, &inner)
+}
+
 fn document(title: &str, size: Size, inner: &str) -> Svg {
     let (width, height) = (coordinate(size.width), coordinate(size.height));
     let text = format!(
@@ -122,6 +142,24 @@ struct Frame {
 }
 
 impl Picture {
+    /// Nothing yet, with the name, unit and zone that the batch gives the metric.
+    pub(crate) fn blank(batch: &BatchSpec, metric: &MetricName) -> Self {
+        let own = batch.metrics.get(metric);
+        let name = own.and_then(|own| own.display_name.clone());
+        Self {
+            title: name.unwrap_or_else(|| metric.to_string()),
+            unit: own.and_then(|own| own.unit.clone()),
+            caption: String::new(),
+            window: Window { from: Timestamp::MIN, to: Timestamp::MAX },
+            tz: batch.timezone,
+            values: Vec::new(),
+            scores: Vec::new(),
+            threshold: None,
+            limits: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+
     fn draw(&self, frame: Frame) -> String {
         let bands = bands_of(&self.scores);
         let marked = self.marks.iter().filter_map(|mark| mark.value);

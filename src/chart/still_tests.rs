@@ -119,6 +119,18 @@ fn wild_values_stay_within_the_chart() {
 }
 
 #[test]
+fn charts_of_a_batch_share_one_document() {
+    let all: Vec<Picture> = ["a", "b", "c"].map(picture).into();
+    let each = Size { width: 300.0, height: 200.0 };
+    let svg = multiples("shop & co", &all, 2, each);
+    assert_eq!(svg.size, Size { width: 608.0, height: 443.0 });
+    assert_eq!(svg.text.matches("<circle").count(), 3);
+    assert!(svg.text.contains(">shop &amp; co<"), "{}", svg.text);
+    let bytes = png(&svg, 2.0).unwrap();
+    assert_eq!(size_of(&bytes), (1216, 886));
+}
+
+#[test]
 fn a_picture_that_is_too_large_or_empty_is_refused() {
     let svg = alert_chart(&picture("Orders"), Size::MESSAGE);
     for scale in [0.0, -2.0, 1e3, f64::NAN, f64::INFINITY] {

@@ -23,6 +23,7 @@ mod init;
 mod listing;
 mod look;
 mod open;
+mod plot;
 mod pushed;
 mod reload;
 mod run;
@@ -32,6 +33,7 @@ mod schedule;
 mod serve;
 mod show;
 mod source;
+mod told;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -110,6 +112,8 @@ enum Command {
     /// Whom alerts go to
     #[command(subcommand)]
     Channels(channels::Channels),
+    /// Draw a metric, or all of a batch, as SVG or PNG
+    Plot(plot::Plot),
     /// Model versions
     #[command(subcommand)]
     Models(Models),
@@ -209,6 +213,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Batches(command) => on_runtime(batches::batches(&global, command)),
         Command::Metrics(Metrics::Shown(command)) => on_runtime(show::metrics(&global, command)),
         Command::Metrics(Metrics::Export(command)) => on_runtime(export::export(&global, command)),
+        Command::Plot(command) => on_runtime(plot::plot(&global, command)),
         Command::Runs(command) => on_runtime(runs::runs(&global, command)),
         Command::Alerts(Alerts::Shown(command)) => on_runtime(show::alerts(&global, command)),
         Command::Alerts(Alerts::Sent(command)) => on_runtime(deliveries::list(&global, command)),

@@ -5,14 +5,14 @@ use clap::Subcommand;
 use crate::{
     catalog::{
         Catalog,
-        alerts::{self, AlertFilter, AlertRow},
+        alerts::{self, AlertFilter},
         feedback,
         metrics::{self, MetricRow},
         models::{self, ModelRow},
         segments,
     },
     domain::{
-        AlertId, BatchName, Feedback, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
+        AlertId, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
         Span, Timestamp, words::number,
     },
     io::{Key, json},
@@ -23,6 +23,7 @@ use super::{
     Global, Outcome,
     listing::{self, ago, or_dash},
     open::{self, Opened},
+    told::{Said, alert_cells, alert_fields, beside, words_of},
 };
 
 /// What can be asked of metrics.
@@ -142,9 +143,12 @@ pub(super) async fn alerts(global: &Global, command: Alerts) -> anyhow::Result<O
         Alerts::Show { alert } => match alerts::get(&mut reader, &AlertId(alert.clone())).await? {
             Some(row) => {
                 let said = feedback::of_alert(&mut reader, &row.alert.id).await?;
+                let (rarity, related) = beside(&opened, &row).await?;
                 let mut fields = alert_fields(&row, now);
+                fields.extend(rarity.iter().map(|rarity| ("how unusual", rarity.clone())));
+                fields.extend(related.iter().map(|one| ("moved with it", one.clone())));
                 fields.extend(said.iter().map(|said| ("feedback", words_of(said))));
-                listing::print_one(global, &Said { row, feedback: said }, &fields)
+                listing::print_one(global, &Said { row, feedback: said, rarity, related }, &fields)
             }
             None => missing(&format!("no alert `{alert}`")),
         },
@@ -180,19 +184,6 @@ pub(super) async fn models(global: &Global, command: Models) -> anyhow::Result<O
             listing::print_one(global, &card, &card_fields(&card, &row))
         }
     }
-}
-
-/// An alert with what was said of it, the newest first.
-#[derive(serde::Serialize)]
-struct Said {
-    #[serde(flatten)]
-    row: AlertRow,
-    feedback: Vec<Feedback>,
-}
-
-fn words_of(said: &Feedback) -> String {
-    let until = said.until.map(|until| format!(" until {until}")).unwrap_or_default();
-    format!("{}{until} by {} at {} {}", said.verdict, said.author, said.at, said.note)
 }
 
 #[derive(serde::Serialize)]
@@ -284,42 +275,6 @@ fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)>
         ("score", or_dash(row.last_score, |score| format!("{score:.3}"))),
         ("scored at", or_dash(row.last_score_at, |at| at.to_string())),
         ("passed over", or_dash(row.skip_reason.as_ref(), ToString::to_string)),
-    ]
-}
-
-fn alert_cells(row: &AlertRow) -> Vec<String> {
-    let alert = &row.alert;
-    vec![
-        alert.id.0.chars().take(12).collect(),
-        alert.at.to_string(),
-        alert.batch.to_string(),
-        alert.metric.to_string(),
-        or_dash(alert.score, |score| format!("{score:.3}")),
-        alert.reason.clone(),
-    ]
-}
-
-fn alert_fields(row: &AlertRow, now: Timestamp) -> Vec<(&'static str, String)> {
-    let alert = &row.alert;
-    let expected = alert.band.map(|band| {
-        let (lower, upper) = (number(band.lower), number(band.upper));
-        format!("{} ({lower} to {upper})", number(band.expected))
-    });
-    vec![
-        ("alert", alert.id.to_string()),
-        ("batch", alert.batch.to_string()),
-        ("metric", alert.metric.to_string()),
-        ("kind", alert.kind.to_string()),
-        ("severity", alert.severity.to_string()),
-        ("at", format!("{} ({})", alert.at, ago(now, alert.at))),
-        ("since", alert.since.to_string()),
-        ("value", or_dash(alert.value, number)),
-        ("expected", or_dash(expected, |text| text)),
-        ("score", or_dash(alert.score, |score| format!("{score:.4}"))),
-        ("threshold", or_dash(alert.threshold, |threshold| threshold.to_string())),
-        ("model", or_dash(alert.model.as_ref(), ToString::to_string)),
-        ("reason", alert.reason.clone()),
-        ("raised", format!("{} by run {}", row.raised_at, row.run)),
     ]
 }
 

@@ -57,7 +57,7 @@ pub(super) fn is_secret_key(name: &str) -> bool {
 }
 
 /// The word nearest to what was written, when it is near enough to be meant.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

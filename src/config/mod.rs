@@ -45,6 +45,7 @@ use std::{
 use crate::domain::{BatchName, BatchSpec, DetectorKind, ParamValue, SystemSpec};
 
 pub use environment::{Environment, program};
+pub(crate) use later::did_you_mean;
 pub use problem::{Problem, Problems};
 pub use render::Color;
 pub use scaffold::{ScaffoldError, scaffold, scaffold_bare};

@@ -150,7 +150,7 @@ impl Stretch {
             let message = format!("`{range}` is not one of 1d, 7d, 30d, 90d, all");
             return Err(Failure::bad(message));
         };
-        Ok(ending(Span::days(*n_days), now, newest))
+        Ok(Window::ending(Span::days(*n_days), now, newest))
     }
 
     fn free(&self, now: Timestamp) -> Result<Window, Failure> {
@@ -161,16 +161,6 @@ impl Stretch {
         }
         Ok(Window { from, to })
     }
-}
-
-/// The last so long until now, or until the newest point where that is longer ago.
-fn ending(length: Span, now: Timestamp, newest: Option<Timestamp>) -> Window {
-    let after = newest.map(|newest| newest + Span::from_micros(1));
-    let to = match after {
-        Some(after) if after <= now - length || now < after => after,
-        _ => now,
-    };
-    Window { from: to - length, to }
 }
 
 /// A stretch of time as a chart is asked for: `last=7d`, or `from` and `to`; and how large the
@@ -203,7 +193,7 @@ impl PlotAsked {
         if length <= Span::from_micros(0) {
             return Err(Failure::bad(format!("last: `{last}` is no time at all")));
         }
-        Ok(ending(length, now, newest))
+        Ok(Window::ending(length, now, newest))
     }
 
     /// How large, and how many dots a pixel.

@@ -87,13 +87,13 @@ async fn alert(
     let size = asked.size()?;
     let row = alerts::get(&mut *site.reader().await?, &AlertId(id)).await;
     let row = row.map_err(|error| Failure::internal(&error))?;
-    let alert = row.ok_or_else(|| Failure::missing("such alert"))?.alert;
-    let batch = site.batch(alert.batch.as_str())?;
-    let drawn = around(site, &batch, &alert).await?;
+    let row = row.ok_or_else(|| Failure::missing("such alert"))?;
+    let batch = site.batch(row.alert.batch.as_str())?;
+    let drawn = around(site, &batch, &row).await?;
     if drawn.is_empty() {
         return Err(Failure::missing("point around this alert"));
     }
-    let picture = Picture { caption: alert.reason, ..drawn.picture(&batch, &alert.metric) };
+    let picture = Picture { caption: row.alert.reason, ..drawn.picture(&batch, &row.alert.metric) };
     answer(site, picture, size, format).await
 }
 

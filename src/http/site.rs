@@ -23,7 +23,7 @@ use crate::{
         Timestamp,
     },
     io::{Key, StoreError, json},
-    jobs::{self, Archive, Explanation},
+    jobs::{self, AlertContext, Archive, Explanation},
     push::{self, Clerk, Inbox},
     series::Range,
 };
@@ -162,6 +162,17 @@ impl Site {
     ) -> Result<Explanation, Failure> {
         let _turn = self.turn().await?;
         let found = jobs::explain_at(self.archive(), batch, metric, at).await;
+        found.map_err(|error| Failure::internal(&error))
+    }
+
+    /// What is told of an alert beside the alert itself.
+    pub(super) async fn about(
+        &self,
+        batch: &BatchSpec,
+        row: &AlertRow,
+    ) -> Result<AlertContext, Failure> {
+        let _turn = self.turn().await?;
+        let found = jobs::about(self.archive(), self.now(), batch, row).await;
         found.map_err(|error| Failure::internal(&error))
     }
 

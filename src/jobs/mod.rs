@@ -1,6 +1,9 @@
 //! Layer 3: the jobs, one file each. A job is a plain async function over a context; it finds what
 //! it needs in storage and leaves what it made there. Jobs never call jobs.
 
+mod about;
+#[cfg(test)]
+mod about_tests;
 mod alert;
 #[cfg(test)]
 mod calendar_tests;
@@ -23,6 +26,7 @@ mod limits;
 mod model_file;
 mod model_store;
 mod names;
+mod picture;
 mod quality;
 #[cfg(test)]
 mod quality_tests;
@@ -43,6 +47,7 @@ mod turns;
 mod verify;
 mod window;
 
+pub use about::{AlertContext, about};
 pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
@@ -50,6 +55,7 @@ pub use deliver::{Audience, Delivered, Paces, deliver};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use model_file::{Model, ModelFileError};
+pub(crate) use picture::pictures;
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};

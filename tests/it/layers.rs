@@ -17,6 +17,7 @@ const JOBS: &[&str] = &[
     "features",
     "detect",
     "alerting",
+    "chart",
     "notify",
 ];
 

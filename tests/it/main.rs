@@ -37,6 +37,9 @@ mod alerts;
 /// Who is told, how often, and what is never told.
 mod delivery;
 
+/// Metrics drawn into files.
+mod plot;
+
 /// Mistakes in the configuration.
 mod config;
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Html};
 use minijinja::Value;
+use serde::Serialize;
 
 use crate::{
-    catalog::alerts::{self, AlertFilter},
-    chart::Window,
-    domain::{Alert, AlertId, BatchSpec, Span},
+    catalog::alerts::{self, AlertFilter, AlertRow},
+    chart::{self, Window},
+    domain::{AlertId, BatchSpec, MetricName, words::rough},
+    jobs::AlertContext,
 };
 
 use super::{
@@ -22,12 +24,6 @@ use super::{
     PART, Paging, cut,
     metric::{Drawn, WindowView},
 };
-
-/// Points shown before and after an alert.
-const N_BEFORE: i64 = 168;
-const N_AFTER: i64 = 48;
-/// How far around an alert points are read before the chart is fitted to them.
-const AROUND: Span = Span::days(14);
 
 pub(in crate::http) async fn page(
     State(site): State<Arc<Site>>,
@@ -72,7 +68,7 @@ pub(in crate::http) async fn one(
         None => site.page(&title, "/alerts"),
     };
     let drawn = match &batch {
-        Some(batch) => Some(around(&site, batch, &row.alert).await?),
+        Some(batch) => Some(around(&site, batch, &row).await?),
         None => None,
     };
     let plot = drawn.as_ref().zip(batch.as_ref());
@@ -82,28 +78,58 @@ pub(in crate::http) async fn one(
         None => (None, String::new()),
     };
     let window = drawn.as_ref().map(|drawn| WindowView::from(drawn.window));
-    // The page is worth showing without its explanation.
-    let explained = match &batch {
-        Some(batch) => site.explain_alert(batch, &row).await.ok(),
-        None => None,
+    // The page is worth showing without its explanation and what is told beside it.
+    let (explained, beside) = match &batch {
+        Some(batch) => {
+            (site.explain_alert(batch, &row).await.ok(), site.about(batch, &row).await.ok())
+        }
+        None => (None, None),
     };
+    let beside = beside.map(|beside| Beside::of(&beside));
+    let lasted = rough(row.episode.until.max(row.alert.at) - row.alert.since);
     let alert = AlertView::new(row, batch.as_slice());
-    site.render("alert.html", filled! { page, alert, chart, rows, window, explained })
+    site.render(
+        "alert.html",
+        filled! { page, alert, chart, rows, window, explained, beside, lasted },
+    )
 }
 
 /// The points around an alert, as many as make a chart.
 pub(in crate::http) async fn around(
     site: &Site,
     batch: &BatchSpec,
-    alert: &Alert,
+    row: &AlertRow,
 ) -> Result<Drawn, Failure> {
-    let wide = Window { from: alert.since - AROUND, to: alert.at + AROUND };
+    let (alert, until) = (&row.alert, row.episode.until);
+    let wide = Window { from: alert.since - chart::AROUND, to: until + chart::AROUND };
     let drawn = Drawn::read(site, batch, &alert.metric, wide).await?;
-    let spacing = drawn.spacing().micros();
-    let before = Span::from_micros(spacing.saturating_mul(N_BEFORE));
-    let after = Span::from_micros(spacing.saturating_mul(N_AFTER));
-    let end = site.now().max(alert.at + Span::from_micros(spacing));
-    let from = (alert.since - before).max(wide.from);
-    let to = (alert.at + after).min(wide.to).min(end);
-    Ok(drawn.within(Window { from, to }))
+    let window = Window::around((alert.since, until), drawn.spacing(), site.now());
+    Ok(drawn.within(window))
+}
+
+/// What is told beside an alert.
+#[derive(Debug, Serialize)]
+struct Beside {
+    rarity: Option<String>,
+    related: Vec<RelatedView>,
+}
+
+/// A metric that moved with an alert.
+#[derive(Debug, Serialize)]
+struct RelatedView {
+    metric: MetricName,
+    words: String,
+}
+
+impl Beside {
+    fn of(about: &AlertContext) -> Self {
+        Self {
+            rarity: about.rarity.map(|rarity| rarity.to_string()),
+            related: about
+                .related
+                .iter()
+                .map(|one| RelatedView { metric: one.metric.clone(), words: one.to_string() })
+                .collect(),
+        }
+    }
 }

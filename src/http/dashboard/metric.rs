@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
-    chart::{Mark, Picture, Plot, Window},
+    chart::{self, Mark, Picture, Plot, Window},
     domain::{BatchSpec, Judged, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
 };
 
@@ -220,12 +220,9 @@ impl Drawn {
         self
     }
 
-    /// The usual distance between two points; a minute when there are not two.
+    /// The usual distance between two points.
     pub(super) fn spacing(&self) -> Span {
-        let mut distances: Vec<Span> =
-            self.values.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-        distances.sort_unstable();
-        distances.get(distances.len() / 2).copied().unwrap_or(Span::secs(60))
+        chart::spacing(&self.values)
     }
 
     pub(super) fn plot<'a>(&'a self, batch: &BatchSpec, label: &'a str) -> Plot<'a> {
@@ -244,19 +241,13 @@ impl Drawn {
 impl Drawn {
     /// The same as a chart that stands alone.
     pub(in crate::http) fn picture(self, batch: &BatchSpec, metric: &MetricName) -> Picture {
-        let own = batch.metrics.get(metric);
-        let name = own.and_then(|own| own.display_name.clone());
         Picture {
-            title: name.unwrap_or_else(|| metric.to_string()),
-            unit: own.and_then(|own| own.unit.clone()),
-            caption: String::new(),
             window: self.window,
-            tz: batch.timezone,
             values: self.values,
             scores: self.scores,
             threshold: Some(self.threshold),
-            limits: Vec::new(),
             marks: self.marks,
+            ..Picture::blank(batch, metric)
         }
     }
 }
