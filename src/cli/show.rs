@@ -12,8 +12,8 @@ use crate::{
         segments,
     },
     domain::{
-        AlertId, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
-        Span, Timestamp, words::number,
+        AlertId, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind, Span,
+        Timestamp, words::number,
     },
     io::{Key, json},
     series::Range,

@@ -73,7 +73,8 @@ async fn an_alert_page_says_how_it_was_decided() {
     for text in ["it was 30 above", "0.995 by model", "at or over the threshold 0.9"] {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
-    for text in ["How unusual: too short a history", "chart.png", "went up (score 0.995)", "Lasted"] {
+    for text in ["How unusual: too short a history", "chart.png", "went up (score 0.995)", "Lasted"]
+    {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     assert!(page.contains("Wed 10 Jun 2026, 11:00:00 IST"), "times are in the batch's zone");
