@@ -6,9 +6,7 @@ use crate::support::{Csv, END, Project, usual};
 
 fn project() -> Project {
     let project = Project::empty();
-    let csv = Csv::new()
-        .metric("orders", usual)
-        .metric("<b>odd</b> & co", usual);
+    let csv = Csv::new().metric("orders", usual).metric("<b>odd</b> & co", usual);
     project.write("data/m.csv", &csv.text());
     project.batch(
         "b",
