@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    config::{self, Color, Environment, Problems, Project, Reading},
+    config::{self, Color, Environment, InPlace, Problems, Project, Reading},
     detect,
 };
 
@@ -36,6 +36,12 @@ pub(super) fn check(global: &Global) -> anyhow::Result<Outcome> {
 /// The project, or all problems of all its files.
 pub(super) fn load(dir: &Path) -> Result<Project, Problems> {
     read(dir).outcome
+}
+
+/// [`load`], as if one batch file held another text.
+pub(super) fn load_with(dir: &Path, other: InPlace) -> Result<Project, Problems> {
+    let environment = Environment::from_process();
+    config::read_with(dir, &environment, detect::validate_params, Some(other)).outcome
 }
 
 /// [`load`], also telling which files that was.

@@ -24,6 +24,7 @@ mod listing;
 mod look;
 mod open;
 mod plot;
+mod plan;
 mod pushed;
 mod reload;
 mod run;
@@ -90,6 +91,11 @@ enum Command {
     Explain(explain::Explain),
     /// Replay history without storing anything, and count the alerts it would have raised
     Backtest(backtest::Backtest),
+    /// What a change of configuration would have done to the alerts of the last days, and its cost.
+    ///
+    /// Each of OLD and NEW is a project folder or a batch file, which is read as part of the project. With one of
+    /// them only, the project as it is is OLD. Nothing is changed.
+    Plan(plan::Plan),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
     /// Look at a batch's source without storing anything
@@ -207,6 +213,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Run(command) => on_runtime(run::run(&global, command)),
         Command::Backfill(command) => on_runtime(backfill::backfill(&global, command)),
         Command::Explain(command) => on_runtime(explain::explain(&global, command)),
+        Command::Plan(command) => on_runtime(plan::plan(&global, command)),
         Command::Backtest(command) => on_runtime(backtest::backtest(&global, command)),
         Command::Serve(command) => on_runtime(serve::serve(&global, command)),
         Command::Source(command) => on_runtime(source::source(&global, command)),

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use super::{
-    BATCH_DIR, DEFAULTS_FILE, SYSTEM_FILE,
+    BATCH_DIR, DEFAULTS_FILE, InPlace, SYSTEM_FILE,
     check::Check,
     place::{Place, SourceFile},
 };
@@ -17,6 +17,25 @@ pub(super) struct Files {
     pub(super) defaults: Option<Arc<SourceFile>>,
     /// In order of their paths.
     pub(super) batches: Vec<Arc<SourceFile>>,
+}
+
+impl Files {
+    /// Takes a text for that of the batch file of its name, or as one more.
+    pub(super) fn put(&mut self, other: InPlace) {
+        let has_name = |file: &Arc<SourceFile>| {
+            file.name.rsplit('/').next().is_some_and(|name| name == other.name)
+        };
+        let place = self.batches.iter().position(has_name);
+        let name = match place {
+            Some(place) => self.batches[place].name.clone(),
+            None => format!("{BATCH_DIR}/{}", other.name),
+        };
+        let file = Arc::new(SourceFile { name, text: other.text });
+        match place.and_then(|place| self.batches.get_mut(place)) {
+            Some(known) => *known = file,
+            None => self.batches.push(file),
+        }
+    }
 }
 
 /// Reads what there is. A folder with neither system file nor batches is no project.

@@ -99,11 +99,33 @@ pub struct Reading {
 /// [`load`] with a rule for the detectors' parameters, also telling which files with which contents
 /// that was.
 pub fn read(dir: &Path, env: &Environment, rule: ParamsRule) -> Reading {
+    read_with(dir, env, rule, None)
+}
+
+/// A batch file's text that is read in place of a file of the project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InPlace {
+    /// The file's name, as in `shop.toml`; a project without such a file has one more.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// [`read`], as if one batch file held another text.
+pub fn read_with(
+    dir: &Path,
+    env: &Environment,
+    rule: ParamsRule,
+    other: Option<InPlace>,
+) -> Reading {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     let mut check = Check::new(&dir);
     check.params_rule = rule;
     let env = env.with_dotenv(&dir, &mut check);
-    let files = files::find(&dir, &mut check);
+    let mut files = files::find(&dir, &mut check);
+    if let Some(other) = other {
+        files.put(other);
+    }
     let (system, is_known) = read_system(files.system.as_ref(), &env, &mut check);
     let channels: Vec<String> = system.channels.keys().cloned().collect();
     let channels = is_known.then_some(channels.as_slice());

@@ -107,7 +107,10 @@ fn judge(
 }
 
 /// The policy of a metric that has its own settings.
-fn own_policy(batch: &BatchSpec, metric: &MetricName) -> Result<Option<Policy>, PolicyError> {
+pub(super) fn own_policy(
+    batch: &BatchSpec,
+    metric: &MetricName,
+) -> Result<Option<Policy>, PolicyError> {
     let own = batch.metrics.get(metric).and_then(|spec| spec.alert.as_ref());
     own.map(Policy::compile).transpose()
 }

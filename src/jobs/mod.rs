@@ -27,6 +27,7 @@ mod model_file;
 mod model_store;
 mod names;
 mod picture;
+mod plan;
 mod quality;
 #[cfg(test)]
 mod quality_tests;
@@ -56,6 +57,7 @@ pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use model_file::{Model, ModelFileError};
 pub(crate) use picture::pictures;
+pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};

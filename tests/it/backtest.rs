@@ -103,3 +103,29 @@ fn a_backtest_of_nothing_is_refused() {
     let said = project.run(&["backtest", "shop", "--from", END, "--to", END]);
     assert!(said.stderr.contains("does not come after"), "{}", said.stderr);
 }
+
+#[test]
+fn a_report_is_a_page_by_itself_in_which_names_are_text() {
+    let project = Project::empty();
+    project.write("metric_batches/shop.toml", BATCH);
+    let spike = |ago, value| if ago == 30 { 5.0 * value } else { value };
+    let csv = Csv::new().metric("<script>alert(1)</script>", spike).metric("a\u{202e}b", usual);
+    project.write("data/shop.csv", &csv.text());
+    project.run(&["run", "shop", "--job", "ingest", "--at", END]).succeeded();
+    let (out, from) = (project.path().join("report"), hours_before_end(72));
+    let arguments =
+        ["backtest", "shop", "--from", &from, "--to", END, "--out", out.to_str().unwrap()];
+    project.run(&arguments).succeeded();
+    let page = project.read("report/report.html");
+    assert!(page.contains("&lt;script&gt;alert"), "the metric is named");
+    for foreign in ["<script", "\u{202e}", "http://", "https://", "href=\"/", "@import", "NaN"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert_eq!(page.matches("class=\"plot\"").count(), 2, "one chart a metric");
+    assert!(page.contains("prefers-color-scheme: dark"));
+    let report: serde_json::Value =
+        serde_json::from_str(&project.read("report/report.json")).unwrap();
+    let n_alerts = report["n_alerts"].as_u64().unwrap();
+    assert!(0 < n_alerts);
+    assert!(page.contains(&format!("{n_alerts} alerts from")), "{n_alerts}");
+}

@@ -111,6 +111,22 @@ fn an_alert_is_explained_from_its_value_to_its_message() {
 }
 
 #[test]
+fn an_alert_keeps_the_score_it_was_raised_by_when_a_newer_model_scores_its_point() {
+    let project = project();
+    let alert = project.list(&["alerts", "list"])[0].clone();
+    let id = alert["id"].as_str().unwrap();
+    for job in ["train", "score"] {
+        project.run(&["run", "shop", "--job", job, "--at", END]).succeeded();
+    }
+    let found = project.json(&["alerts", "explain", id]);
+    assert_eq!(found["model"], alert["model"]);
+    assert_eq!(found["score"], alert["score"]);
+    assert_eq!(found["recomputed"]["outcome"], "same");
+    assert_eq!(found["steps"][2]["gate"], "rescored", "{found:#}");
+    assert_eq!(found["stopped_by"], Value::Null);
+}
+
+#[test]
 fn the_gate_that_stopped_a_point_is_named_first() {
     let project = project();
     let quiet = explain(&project, "revenue", 20);

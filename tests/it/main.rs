@@ -28,6 +28,9 @@ mod backtest;
 /// Alerts explained, and why there was none.
 mod explain;
 
+/// Changes of configuration tried on the past.
+mod plan;
+
 /// A disk that is full.
 mod disk;
 

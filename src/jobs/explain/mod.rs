@@ -203,10 +203,12 @@ async fn walk(
         let why = why_no_score(archive, batch, series, at).await?;
         return Ok(found.stop("score", why));
     };
+    let (point, rescored) = steps::as_judged(point, known, batch.alert_for(metric));
     let rows = versions(archive, batch, metric).await?;
     let row = rows.iter().find(|row| row.version == point.model);
     let recomputed = score_again(archive, batch, (row, &point), series).await?;
     found.steps.push(steps::score(&point, &recomputed));
+    found.steps.extend(rescored);
     (found.point, found.recomputed) = (Some(point), Some(recomputed));
     let quality = row.or(rows.first()).and_then(|row| row.quality.as_ref());
     let spec = batch.alert_for(metric);
@@ -353,7 +355,10 @@ async fn judge(
     let end = run.unwrap_or(at).max(at) + Span::from_micros(1);
     let seen = (at - batch.score.window, end);
     let scores = scores_between(archive, batch, metric, seen).await?;
-    let scores: Vec<Scored> = scores.into_iter().map(scored).collect();
+    let judged = found.point.as_ref();
+    let as_judged =
+        |point: ScorePoint| judged.filter(|one| one.at == point.at).cloned().unwrap_or(point);
+    let scores: Vec<Scored> = scores.into_iter().map(as_judged).map(scored).collect();
     let policy = Policy::compile(&spec)?;
     let past = PastAlerts { last_fired };
     if let Some(trace) = alerting::trace(metric, &policy, &scores, at, &past) {

@@ -8,8 +8,8 @@ use crate::{
         retrace::{self, Told},
     },
     domain::{
-        AlertState, BatchSpec, MetricName, ModelQuality, ScorePoint, Series, Span, Timestamp,
-        words::number,
+        AlertSpec, AlertState, BatchSpec, MetricName, ModelQuality, ScorePoint, Series, Span,
+        Timestamp, words::number,
     },
     jobs::JobError,
 };
@@ -58,6 +58,29 @@ pub(super) fn score(point: &ScorePoint, recomputed: &Recomputed) -> Step {
     let (value, expected) = (number(point.value), expected.unwrap_or_else(|| ":".to_owned()));
     let detail = format!("{value}{expected} {} by model {}; {check}", point.score, point.model);
     Step::told("score", detail)
+}
+
+/// The score a point was judged by. A training between may have had it scored again: an alert then
+/// tells what its score was, unless that is a mean.
+pub(super) fn as_judged(
+    point: ScorePoint,
+    known: Option<&AlertRow>,
+    spec: &AlertSpec,
+) -> (ScorePoint, Option<Step>) {
+    let Some((row, model)) = known.and_then(|row| Some((row, row.alert.model.clone()?))) else {
+        return (point, None);
+    };
+    if model == point.model {
+        return (point, None);
+    }
+    let detail = format!("since then model {} has made it {}", point.model, point.score);
+    let judged = match (row.alert.value, row.alert.score) {
+        (Some(value), Some(score)) if spec.smooth <= 1 => {
+            ScorePoint { value, score, band: row.alert.band, model, ..point }
+        }
+        _ => point,
+    };
+    (judged, Some(Step::told("rescored", detail)))
 }
 
 /// Where the threshold comes from.
