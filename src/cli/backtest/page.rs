@@ -101,6 +101,7 @@ fn mark(alert: &Alert) -> Option<Mark> {
     Some(Mark {
         at: alert.at,
         since: alert.since,
+        until: alert.at,
         value: Some(alert.value?),
         severity: alert.severity,
         href: String::new(),
