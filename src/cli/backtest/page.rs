@@ -144,6 +144,7 @@ mod tests {
             value: if n == 77_777 { 1e6 } else { (n % 10) as f64 },
             score: if n == 55_555 { 0.99 } else { 0.1 },
             band: None,
+            aspect: None,
             model: ModelVersion::at(at(0)),
         };
         let points: Vec<ScorePoint> = (0..100_000).map(point).collect();
