@@ -28,6 +28,11 @@ pub fn absences(
         .collect()
 }
 
+/// A length of time in whole seconds: fractions say nothing here.
+pub(super) fn spelled(span: Span) -> String {
+    Span::secs(span.micros() / 1_000_000).to_string()
+}
+
 fn alert(
     who: &(BatchName, MetricName),
     spec: &AbsenceSpec,

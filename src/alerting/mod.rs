@@ -13,6 +13,7 @@ mod identity;
 mod limits;
 #[cfg(test)]
 mod laws;
+mod pipeline;
 mod policy;
 mod rarity;
 mod reason;
@@ -20,6 +21,7 @@ mod route;
 #[cfg(test)]
 mod route_tests;
 mod related;
+mod still;
 mod trace;
 mod turn;
 mod usual;
@@ -32,9 +34,11 @@ pub use decide::{Decision, PastAlerts, Scored, decide};
 pub use gates::Gate;
 pub use identity::{alert_id, message_id};
 pub use limits::{LimitBook, LimitPass, LimitPast, hold};
+pub use pipeline::{Attempted, aged, crowded, failing, late};
 pub use policy::{Policy, PolicyError, context_rows};
 pub use route::{Fit, Routed, Router, Saying};
 pub use rarity::{Among, HORIZON, Rank, Rarity, Side, rarity};
 pub use related::{Related, related, slack};
+pub use still::{frozen, rows_drop, zeros};
 pub use trace::{Step, StepState, Trace, trace};
 pub use turn::{Open, Turn, turn};

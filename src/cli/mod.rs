@@ -14,6 +14,7 @@ mod demo;
 mod export;
 mod feedback;
 mod detect;
+mod digest;
 mod evaluate;
 mod explain;
 mod foreground;
@@ -35,6 +36,7 @@ mod serve;
 mod show;
 mod source;
 mod told;
+mod upkeep;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -96,6 +98,8 @@ enum Command {
     /// Each of OLD and NEW is a project folder or a batch file, which is read as part of the project. With one of
     /// them only, the project as it is is OLD. Nothing is changed.
     Plan(plan::Plan),
+    /// What happened of late, over all batches
+    Digest(digest::Digest),
     /// Run the daemon: schedules, workers, alerts, dashboard
     Serve(serve::Serve),
     /// Look at a batch's source without storing anything
@@ -203,6 +207,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
     let global = cli.global;
     match cli.command {
         Command::Init(command) => on_runtime(init::init(&global, command)),
+        Command::Digest(command) => on_runtime(digest::digest(&global, command)),
         Command::Schedule(command) => schedule::schedule(&global, &command),
         Command::ImportAnomstack(command) => import::import(&global, &command),
         Command::Check => check::check(&global),

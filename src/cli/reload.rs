@@ -141,6 +141,7 @@ fn decide(
         }
     };
     let SystemSpec { storage, server, log, channels: _, profiles: _, routes: _ } = &project.system;
+    let SystemSpec { storage, server, log, .. } = &project.system;
     let fixed = [
         (*storage != started_with.storage, "`storage`"),
         (address(server) != address(&started_with.server), "`server`"),
@@ -150,6 +151,7 @@ fn decide(
         fixed.iter().filter(|(waits, _)| *waits).map(|(_, name)| *name).collect();
     let SystemSpec { storage, server, log, channels: _, profiles: _, routes: _ } =
         running.system.clone();
+    let SystemSpec { storage, server, log, .. } = running.system.clone();
     // Who may use the server can change under it; where it listens cannot.
     let server = ServerSpec { tokens: project.system.server.tokens.clone(), ..server };
     project.system = SystemSpec { storage, server, log, ..project.system };

@@ -26,6 +26,7 @@ use super::{
     daemon::{self, Live},
     open::{self, Opened},
     reload::{Files, Published, Reload},
+    upkeep,
 };
 
 /// What `serve` takes.
@@ -154,6 +155,7 @@ fn parts(
         run_claim: daemon::run_claim(&live),
         deliver: daemon::deliver(&live),
         maintain: daemon::maintain(&live),
+        watch: upkeep::watch(&live),
         reload: reload.on_beats(),
         observe: daemon::observe(&live.ctx.metrics),
         options: Options::default(),

@@ -164,7 +164,8 @@ fn min_change(change: &mut Section<'_>, base: MinChange) -> MinChange {
     }
 }
 
-fn channel_names(
+/// Names of channels. `known` are those there are; without them, any name is taken.
+pub(super) fn channel_names(
     alert: &mut Section<'_>,
     base: &[String],
     known: Option<&[String]>,

@@ -32,6 +32,7 @@ mod storage;
 mod system;
 mod texts;
 mod values;
+mod watch;
 mod web_source;
 #[cfg(test)]
 mod tests;

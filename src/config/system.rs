@@ -19,6 +19,7 @@ use super::{
     section::Section,
     storage,
     values::Refusal,
+    watch,
 };
 
 const DEFAULT_PORT: usize = 8_087;
@@ -30,6 +31,8 @@ const LEAST_TOKEN_BYTES: usize = 16;
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
     let (storage, profiles) = storage(section);
+    let server = section.table("server", server);
+    let log = section.table("log", log);
     let channels = channels::read(section);
     SystemSpec {
         routes: routes::read(section, &channels).into(),
@@ -37,6 +40,10 @@ pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
         profiles,
         server: section.table("server", server),
         log: section.table("log", log),
+        server,
+        log,
+        watch: section.table("watch", |section| watch::read(section, &channels)),
+        digest: watch::digest(section, &channels),
         channels,
     }
 }

@@ -28,6 +28,7 @@ mod server;
 mod source;
 mod system;
 mod time;
+mod watch;
 pub mod words;
 
 pub use alert::{Alert, AlertId, AlertKind, AlertState, Direction, Episode, Resolution, Severity};
@@ -70,3 +71,4 @@ pub use system::{
     LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec, SystemSpec, TokenSpec,
 };
 pub use time::{Span, TimeError, Timestamp};
+pub use watch::{DigestSpec, HeartbeatSpec, WatchSpec};

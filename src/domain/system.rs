@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelSpec, RouteSpec, Secret, Span, StorageAccess,
+    ChannelSpec, DigestSpec, Secret, Span, StorageAccess, WatchSpec,
     run::{UnknownText, text_enum},
 };
 
@@ -24,6 +25,10 @@ pub struct SystemSpec {
     pub channels: BTreeMap<String, ChannelSpec>,
     /// Who is told beside the channels that batches name.
     pub routes: Arc<[RouteSpec]>,
+    /// What is looked for in the program itself.
+    pub watch: WatchSpec,
+    /// When it is said what happened.
+    pub digest: Option<DigestSpec>,
 }
 
 text_enum! {

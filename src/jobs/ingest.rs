@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::{
-    AsOf, JobContext, JobError, inbox,
+    AsOf, JobContext, JobError, inbox, still,
     storing::{Storing, WATERMARK},
 };
 
@@ -62,6 +62,7 @@ pub(super) async fn ingest(
     if is_push {
         inbox::tidy(ctx, &batch.name).await;
     }
+    still::check(ctx, claim, batch, as_of, &report).await?;
     ctx.metrics.rows_ingested(&batch.name, report.rows_stored);
     for (reason, n_rows) in &report.rejected {
         ctx.metrics.rows_rejected(&batch.name, *reason, *n_rows);

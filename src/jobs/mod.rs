@@ -15,6 +15,9 @@ mod compare_tests;
 mod config_archive;
 mod context;
 mod deliver;
+#[cfg(test)]
+mod deliver_tests;
+mod digest;
 mod error;
 mod explain;
 mod fit;
@@ -35,6 +38,7 @@ mod retention;
 #[cfg(test)]
 mod rules_tests;
 mod score;
+mod still;
 mod storing;
 #[cfg(test)]
 mod storing_tests;
@@ -46,6 +50,9 @@ mod tests;
 mod train;
 mod turns;
 mod verify;
+mod watch;
+#[cfg(test)]
+mod watch_tests;
 mod window;
 
 pub use about::{AlertContext, about};
@@ -53,6 +60,8 @@ pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, Paces, deliver};
+pub use deliver::{Audience, Delivered, deliver};
+pub use digest::{Digest, digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use model_file::{Model, ModelFileError};
@@ -61,6 +70,7 @@ pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};
+pub use watch::{Watched, watch};
 
 use crate::{
     catalog::runs::Claim,

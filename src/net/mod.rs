@@ -3,6 +3,7 @@
 
 mod address;
 mod client;
+mod heartbeat;
 mod pace;
 mod patience;
 
@@ -10,6 +11,7 @@ use std::error::Error;
 
 pub use address::{Forbidden, Reach, check};
 pub use client::{Certificates, Client};
+pub use heartbeat::beat;
 pub use patience::retry_after;
 
 /// The refusal of an address while its name was looked up, if that is what went wrong.

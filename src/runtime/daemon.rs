@@ -27,6 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// A third of a lease, so that two renewals may fail.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const RELOAD: Duration = Duration::from_secs(5);
+const MINUTELY: Duration = Duration::from_secs(60);
 const HOURLY: Duration = Duration::from_secs(3_600);
 /// A clock that differs from elapsed time by more was set, or the machine slept.
 const JUMP: Span = Span::secs(5);
@@ -49,6 +50,8 @@ pub struct Daemon {
     /// Compacts history and sweeps what is doomed; called at the start, then every
     /// hour, and never twice at once.
     pub maintain: Chore,
+    /// Looks after the program itself; called at the start, then every minute, and never twice at once.
+    pub watch: Chore,
     /// Looks for changed configuration; gets a beat every five seconds.
     pub reload: OnBeats,
     /// Is told what happens.
@@ -80,6 +83,7 @@ struct Beats {
     tick: mpsc::Sender<()>,
     deliver: mpsc::Sender<()>,
     maintain: mpsc::Sender<()>,
+    watch: mpsc::Sender<()>,
     reload: mpsc::Sender<()>,
     workers: mpsc::Sender<Signal>,
 }
@@ -94,11 +98,13 @@ impl Daemon {
         let (tick, ticks) = mpsc::channel(1);
         let (deliver, deliveries) = mpsc::channel(1);
         let (maintain, maintenances) = mpsc::channel(1);
+        let (watch, watches) = mpsc::channel(1);
         let (reload, reloads) = mpsc::channel(1);
         let (workers, signals) = mpsc::channel(16);
-        let beats = Beats { tick, deliver, maintain, reload, workers };
+        let beats = Beats { tick, deliver, maintain, watch, reload, workers };
         // A daemon that never lives for an hour tidies up too.
         beat(&beats.maintain, ());
+        beat(&beats.watch, ());
         let ends = self.options.grace + HAND_BACK;
         let mut parts = JoinSet::new();
         let own = stop.child_token();
@@ -128,6 +134,8 @@ impl Daemon {
         parts.spawn(part("deliveries", delivering.map(Ok)));
         let maintaining = on_beats(maintenances, own.clone(), self.maintain);
         parts.spawn(part("maintenance", maintaining.map(Ok)));
+        let watching = on_beats(watches, own.clone(), self.watch);
+        parts.spawn(part("watch", watching.map(Ok)));
         let reloading = (self.reload)(reloads);
         let reloading = own.clone().run_until_cancelled_owned(reloading).map(drop);
         parts.spawn(part("reload", reloading.map(Ok)));
@@ -247,11 +255,12 @@ async fn keep_time(
 
 async fn start_timer(beats: &Beats) -> Result<JobScheduler, JobSchedulerError> {
     let timer = JobScheduler::new().await?;
-    let Beats { tick, deliver, maintain, reload, workers } = beats.clone();
+    let Beats { tick, deliver, maintain, watch, reload, workers } = beats.clone();
     timer.add(every(TICK, move || beat(&tick, ()))?).await?;
     timer.add(every(TICK, move || beat(&deliver, ()))?).await?;
     timer.add(every(HEARTBEAT, move || beat(&workers, Signal::Renew))?).await?;
     timer.add(every(RELOAD, move || beat(&reload, ()))?).await?;
+    timer.add(every(MINUTELY, move || beat(&watch, ()))?).await?;
     timer.add(every(HOURLY, move || beat(&maintain, ()))?).await?;
     timer.start().await?;
     Ok(timer)

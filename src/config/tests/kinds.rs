@@ -110,3 +110,32 @@ fn absence_is_of_rows_values_and_zeros() {
         ],
     );
 }
+
+#[test]
+fn the_watch_and_the_digest_are_read_and_their_mistakes_reported() {
+    let dir = project(&[(
+        SYSTEM_FILE,
+        "[watch]\njob_failures = 5\nmodel_max_age = \"7d\"\n[watch.heartbeat]\n\
+         url = \"https://hc.example/x\"\nevery = \"5m\"\n[digest]\nat = \"0 7 * * MON\"\n\
+         timezone = \"Europe/Dublin\"\n",
+    )]);
+    let system = load(dir.path(), &Environment::default()).unwrap().system;
+    assert_eq!((system.watch.job_failures, system.watch.disk_low), (5, 1 << 30));
+    assert_eq!(system.watch.model_max_age, Some(Span::days(7)));
+    assert_eq!(system.watch.heartbeat.unwrap().every, Span::secs(300));
+    let digest = system.digest.unwrap();
+    assert_eq!((digest.timezone, digest.channels), (chrono_tz::Europe::Dublin, vec!["log".into()]));
+    check_system(
+        "[watch]\njob_failures = 0\nlate = \"0s\"\nchannels = [\"pager\"]\n[watch.heartbeat]\n\
+         every = \"1m\"\n",
+        &[
+            "anomstack.toml:2:16: `job_failures` is 0; it must lie between 1 and 1000",
+            "anomstack.toml:3:8: `late` must be longer than nothing",
+            "anomstack.toml:4:13: there is no channel `pager` (the channels are log)",
+            "anomstack.toml:5:8: `watch.heartbeat.url` is missing (write the address that is called while the daemon works)",
+        ],
+    );
+    let files = [(SYSTEM_FILE, "[digest]\nat = \"daily\"\n")];
+    let found = problems(&files, &Environment::default());
+    assert!(found[0].starts_with("anomstack.toml:2:6: "), "{found:?}");
+}

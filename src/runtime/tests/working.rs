@@ -261,7 +261,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_tidies_up_and_ends_wh
     let Fixture { catalog, _folder } = fixture().await;
     let (keep, batches) = watching(vec![batch("shop", &[(JobKind::Ingest, cron("0 0 1 1 *"))])]);
     let (tell, mut told) = mpsc::unbounded_channel();
-    let (ran, tidied) = (tell.clone(), tell.clone());
+    let (ran, tidied, watched) = (tell.clone(), tell.clone(), tell.clone());
     let daemon = Daemon {
         catalog: catalog.clone(),
         batches,
@@ -278,6 +278,10 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_tidies_up_and_ends_wh
             tidied.send("maintain").unwrap();
             async {}.boxed()
         }),
+        watch: Arc::new(move || {
+            watched.send("watch").unwrap();
+            async {}.boxed()
+        }),
         reload: Box::new(|_| std::future::pending().boxed()),
         observe: Arc::new(|_| ()),
         options: grace(1_000),
@@ -286,7 +290,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_tidies_up_and_ends_wh
     let mut tasks = JoinSet::new();
     tasks.spawn(daemon.run(stop.clone()));
     let mut heard = std::collections::BTreeSet::new();
-    while heard.len() < 3 {
+    while heard.len() < 4 {
         heard.insert(told.recv().await.unwrap());
     }
     drop(keep);

@@ -1,0 +1,135 @@
+//! Stillness: after an ingest the newest values and the number of rows are held against what is
+//! usual. Each alert is over when the cause is gone.
+
+use globset::{Glob, GlobSetBuilder};
+
+use crate::{
+    alerting::{self, Policy, PolicyError, Turn},
+    catalog::{runs, runs::Claim, runs::RunFilter},
+    domain::{
+        Alert, AlertKind, BatchSpec, IngestReport, JobKind, Lasting, MetricName, RunReport,
+        RunState, Series, Span, StillSpec, Timestamp,
+    },
+    series::Range,
+};
+
+use super::{AsOf, JobContext, JobError, turns, window};
+
+/// What the alert about an ingest's rows calls its subject.
+const ROWS: &str = "ingest/rows";
+/// Ingests looked back at for the usual number of rows: two weeks of one every five minutes.
+const MOST_INGESTS: u32 = 4_032;
+
+/// Raises and resolves the alerts of what an ingest has left.
+pub(super) async fn check(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    as_of: AsOf,
+    report: &IngestReport,
+) -> Result<(), JobError> {
+    let StillSpec { frozen, zeros, rows_drop, .. } = batch.rules.still;
+    if !batch.alert.enabled || (frozen.is_none() && zeros.is_none() && rows_drop.is_none()) {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    if frozen.is_some() || zeros.is_some() {
+        let range = Range::between(as_of.now - look_back(batch), as_of.until);
+        let observed = window::points_between(ctx, &batch.name, range).await?;
+        found.extend(of_values(batch, &observed)?);
+    }
+    if let Some(share) = rows_drop {
+        found.extend(of_rows(ctx, claim, batch, (share, report.rows_read)).await?);
+    }
+    let now = (ctx.clock)();
+    let mut tx = ctx.catalog.begin().await?;
+    runs::guard(&mut tx, claim, "watch").await?;
+    let mut turns = Vec::new();
+    for kind in [AlertKind::Frozen, AlertKind::Zeros, AlertKind::Rows] {
+        let open = turns::open(&mut tx, &batch.name, kind).await?;
+        for (metric, _, alert) in found.iter().filter(|(_, of, _)| *of == kind) {
+            let open = open.iter().find(|(name, _)| name == metric).map(|(_, open)| open);
+            turns.extend::<Option<Turn>>(alerting::turn(open, alert.clone(), as_of.now));
+        }
+    }
+    let taken = turns::take(ctx, &mut tx, (batch, claim.run), &turns, now).await?;
+    tx.commit().await?;
+    taken.count(ctx, &batch.name);
+    Ok(())
+}
+
+type Found = (MetricName, AlertKind, Option<Alert>);
+
+/// Far enough to see a past beside the stretch that is looked for.
+fn look_back(batch: &BatchSpec) -> Span {
+    let StillSpec { frozen, zeros, .. } = batch.rules.still;
+    let longest = [frozen, zeros].into_iter().flatten().filter_map(|lasting| match lasting {
+        Lasting::Time(span) => Some(Span::from_micros(span.micros().saturating_mul(4))),
+        Lasting::Points(_) => None,
+    });
+    longest.chain([batch.score.window]).max().unwrap_or(batch.score.window)
+}
+
+fn of_values(batch: &BatchSpec, observed: &[Series]) -> Result<Vec<Found>, PolicyError> {
+    let spec = &batch.rules.still;
+    let mut globs = GlobSetBuilder::new();
+    for pattern in &spec.exclude {
+        let wrong = |source| PolicyError { pattern: pattern.clone(), source };
+        globs.add(Glob::new(pattern).map_err(wrong)?);
+    }
+    let all = || spec.exclude.join(", ");
+    let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
+    let mut found = Vec::new();
+    for series in observed {
+        let alert = batch.alert_for(&series.metric);
+        let name = series.metric.as_str();
+        if !alert.enabled
+            || excluded.is_match(name)
+            || Policy::compile(alert)?.excludes(&series.metric)
+        {
+            continue;
+        }
+        let who = (batch.name.clone(), series.metric.clone());
+        let (at, value) = (&series.at, &series.value);
+        if let Some(lasting) = spec.zeros {
+            let zeros = alerting::zeros(&who, lasting, at, value);
+            found.push((who.1.clone(), AlertKind::Zeros, zeros));
+        }
+        if let Some(lasting) = spec.frozen {
+            // Zeros are said as zeros where they are looked for.
+            let is_other = spec.zeros.is_none() || value.last() != Some(&0.0);
+            let frozen = alerting::frozen(&who, lasting, at, value).filter(|_| is_other);
+            found.push((who.1.clone(), AlertKind::Frozen, frozen));
+        }
+    }
+    Ok(found)
+}
+
+async fn of_rows(
+    ctx: &JobContext,
+    claim: &Claim,
+    batch: &BatchSpec,
+    (share, n_rows): (f64, u64),
+) -> Result<Option<Found>, JobError> {
+    let filter = RunFilter {
+        batch: Some(batch.name.clone()),
+        job: Some(JobKind::Ingest),
+        state: Some(RunState::Succeeded),
+        limit: MOST_INGESTS,
+        offset: 0,
+    };
+    let mut reader = ctx.catalog.reader().await?;
+    let runs = runs::list(&mut reader, &filter).await?;
+    drop(reader);
+    let rows = |run: runs::RunRow| match run.report {
+        Some(RunReport::Ingest(report)) if run.id != claim.run => {
+            Some((run.slot, report.rows_read))
+        }
+        _ => None,
+    };
+    let past: Vec<(Timestamp, u64)> = runs.into_iter().filter_map(rows).collect();
+    let Ok(metric) = MetricName::parse(ROWS) else { return Ok(None) };
+    let who = (batch.name.clone(), metric.clone());
+    let alert = alerting::rows_drop(&who, share, &past, (claim.slot, n_rows));
+    Ok(Some((metric, AlertKind::Rows, alert)))
+}
