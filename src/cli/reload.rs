@@ -140,7 +140,6 @@ fn decide(
             };
         }
     };
-    let SystemSpec { storage, server, log, channels: _, profiles: _, routes: _ } = &project.system;
     let SystemSpec { storage, server, log, .. } = &project.system;
     let fixed = [
         (*storage != started_with.storage, "`storage`"),
@@ -149,8 +148,6 @@ fn decide(
     ];
     let wait_for_restart =
         fixed.iter().filter(|(waits, _)| *waits).map(|(_, name)| *name).collect();
-    let SystemSpec { storage, server, log, channels: _, profiles: _, routes: _ } =
-        running.system.clone();
     let SystemSpec { storage, server, log, .. } = running.system.clone();
     // Who may use the server can change under it; where it listens cannot.
     let server = ServerSpec { tokens: project.system.server.tokens.clone(), ..server };

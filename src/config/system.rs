@@ -38,8 +38,6 @@ pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
         routes: routes::read(section, &channels).into(),
         storage,
         profiles,
-        server: section.table("server", server),
-        log: section.table("log", log),
         server,
         log,
         watch: section.table("watch", |section| watch::read(section, &channels)),

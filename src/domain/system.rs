@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr, 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelSpec, RouteSpec, Secret, Span, StorageAccess,
-    ChannelSpec, DigestSpec, Secret, Span, StorageAccess, WatchSpec,
+    ChannelSpec, DigestSpec, RouteSpec, Secret, Span, StorageAccess, WatchSpec,
     run::{UnknownText, text_enum},
 };
 

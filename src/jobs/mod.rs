@@ -15,8 +15,6 @@ mod compare_tests;
 mod config_archive;
 mod context;
 mod deliver;
-#[cfg(test)]
-mod deliver_tests;
 mod digest;
 mod error;
 mod explain;
@@ -60,7 +58,6 @@ pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, Paces, deliver};
-pub use deliver::{Audience, Delivered, deliver};
 pub use digest::{Digest, digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};

@@ -204,13 +204,18 @@ fn silences(
 
 /// Messages that alerts give: those of one group that fire at one point are told together, to each
 /// channel.
-pub fn n_messages(batch: &BatchSpec, alerts: &[Alert]) -> u64 {
+///
+/// # Errors
+/// [`JobError::Policy`] when a route's pattern is no glob.
+pub fn n_messages(batch: &BatchSpec, alerts: &[Alert]) -> Result<u64, JobError> {
+    let router = Router::compile(&batch.routes)?;
     let told = alerts.iter().flat_map(|alert| {
         let group = tell::group_of(batch, alert);
-        let to = tell::channels_of(batch, alert).into_iter();
+        let saying = Saying::of(batch, alert, MessageEvent::Firing, alert.at);
+        let to = router.route(&saying).channels.into_iter();
         to.map(move |channel| (alert.at, group.clone(), channel))
     });
-    told.collect::<BTreeSet<_>>().len() as u64
+    Ok(told.collect::<BTreeSet<_>>().len() as u64)
 }
 
 /// What a change of settings does to a metric's alerts.

@@ -112,11 +112,6 @@ pub async fn tell_alerts(
     Ok(n_queued)
 }
 
-/// Whom an alert goes to.
-pub(super) fn channels_of(batch: &BatchSpec, alert: &Alert) -> BTreeSet<String> {
-    batch.alert_for(&alert.metric).channels.iter().cloned().collect()
-}
-
 /// Alerts of one message have the same.
 pub(super) fn group_of(batch: &BatchSpec, alert: &Alert) -> String {
     match &batch.alert_for(&alert.metric).group {
