@@ -1,7 +1,7 @@
 //! From a budget of alerts to a threshold, by a metric's own past scores.
 //!
 //! The alerts a threshold gives are counted as the policy makes them: smoothed, side and distance
-//! minded, delayed, one a silence. The threshold lies where the past had as many as the budget
+//! minded, delayed, one as long as it lasts and one a silence; only quiet times are not known here. The threshold lies where the past had as many as the budget
 //! allows: for exchangeable peaks the expected number ahead is the same (the rank argument of
 //! conformal prediction). Nothing is assumed about neighbouring scores, but that the time ahead is
 //! like the past: where a metric changes its nature, the count is off until the past has caught up.
@@ -11,7 +11,12 @@
 //! # Source
 //! Vovk, Gammerman & Shafer (2005) for ranks; Pickands (1975) for peaks over a threshold.
 
-use super::{Scored, decide::smoothed, usual::Usual};
+use super::{
+    Scored,
+    decide::smoothed,
+    episode::{Standing, Stretch},
+    usual::Usual,
+};
 use crate::domain::{
     AlertSpec, Budget, Calibration, Direction, Doubt, MinChange, Snooze, Span, Timestamp,
 };
@@ -26,6 +31,8 @@ const PEAKS: usize = 12;
 const LEAST: f64 = 0.7;
 const MOST: f64 = 1.3;
 const BISECTIONS: usize = 40;
+/// Levels at which alerts are counted to find where there are most.
+const PLACES: usize = 64;
 /// Levels closer than this are one.
 const STEP: f64 = 1e-9;
 /// `-ln(1 - score)` of the highest score below 1.
@@ -57,6 +64,12 @@ pub fn calibrate(scored: &[Scored], spec: &AlertSpec, budget: Budget) -> Calibra
     }
 }
 
+/// The alerts of a pass over all of these points.
+#[cfg(test)]
+pub(super) fn count(scored: &[Scored], spec: &AlertSpec) -> usize {
+    Levels::new(scored, spec).count(latent(spec.threshold))
+}
+
 /// Time between points, without gaps.
 fn observed(scored: &[Scored]) -> Span {
     let steps: Vec<i64> = scored.windows(2).map(|two| (two[1].at - two[0].at).micros()).collect();
@@ -77,60 +90,87 @@ fn score_of(latent: f64) -> f64 {
 }
 
 /// The highest threshold at which each point would be a hit, on the latent scale.
-struct Levels {
+struct Levels<'a> {
     at: Vec<Timestamp>,
+    spec: &'a AlertSpec,
+    /// Smoothed scores.
+    score: Vec<f64>,
+    /// Where a point is a hit; 0 where it never is.
+    hit: Vec<f64>,
+    /// Where it may fire, after as many hits as it takes.
     level: Vec<f64>,
-    snooze: Snooze,
 }
 
-impl Levels {
-    fn new(scored: &[Scored], spec: &AlertSpec) -> Self {
+impl<'a> Levels<'a> {
+    fn new(scored: &[Scored], spec: &'a AlertSpec) -> Self {
         let is_open = spec.direction == Direction::Both && spec.min_change == MinChange::default();
+        let score: Vec<f64> = (0..scored.len()).map(|i| smoothed(scored, i, spec.smooth)).collect();
         let hit = |i: usize| {
             let usual = if is_open { Usual::Unknown } else { Usual::at(scored, i) };
             let is_hit = is_open
                 || usual.is_on_side(scored[i].value, spec.direction)
                     && usual.is_far_enough(scored[i].value, spec.min_change);
-            if is_hit { latent(smoothed(scored, i, spec.smooth)) } else { 0.0 }
+            if is_hit { latent(score[i]) } else { 0.0 }
         };
-        let hits: Vec<f64> = (0..scored.len()).map(hit).collect();
+        let hit: Vec<f64> = (0..scored.len()).map(hit).collect();
         let n_hits = spec.delay.max(1);
         let lowest = |i: usize| {
-            let recent = hits.get((i + 1).saturating_sub(n_hits)..=i).unwrap_or(&[]);
+            let recent = hit.get((i + 1).saturating_sub(n_hits)..=i).unwrap_or(&[]);
             let is_full = recent.len() == n_hits;
             if is_full { recent.iter().copied().fold(f64::INFINITY, f64::min) } else { 0.0 }
         };
-        let level = (0..hits.len()).map(lowest).collect();
-        Self { at: scored.iter().map(|point| point.at).collect(), level, snooze: spec.snooze }
+        let level = (0..hit.len()).map(lowest).collect();
+        Self { at: scored.iter().map(|point| point.at).collect(), spec, score, hit, level }
     }
 
-    /// Alerts at a level, one a silence.
+    /// Alerts at a level.
     fn count(&self, least: f64) -> usize {
         self.episodes(least).len()
     }
 
-    /// The first point of each alert at a level.
+    /// The first point of each alert at a level, as the policy would raise and end them.
     fn episodes(&self, least: f64) -> Vec<usize> {
+        let quiet_below = self.spec.resolve_below * score_of(least);
         let mut fired: Vec<usize> = Vec::new();
+        let mut open: Option<Stretch> = None;
         for (i, level) in self.level.iter().enumerate() {
-            if *level <= 0.0 || *level < least {
-                continue;
-            }
-            let is_silent = fired.last().is_some_and(|last| match self.snooze {
-                Snooze::Time(silence) => self.at[i] - self.at[*last] < silence,
-                Snooze::Points(n_points) => i - last <= n_points,
-            });
-            if !is_silent {
-                fired.push(i);
-            }
+            let at = self.at[i];
+            let is_hit = 0.0 < self.hit[i] && least <= self.hit[i];
+            let is_over = least <= latent(self.score[i]);
+            let standing = match is_hit {
+                true => Standing::Hit,
+                false if is_over || self.score[i] < quiet_below => Standing::Quiet,
+                false => Standing::Between,
+            };
+            let known = open.take().filter(|open| !open.is_over_before(at, self.spec));
+            let stretch = match known {
+                Some(mut stretch) => {
+                    stretch.meet(at, standing);
+                    stretch
+                }
+                None if 0.0 < *level && least <= *level && !self.is_silent(&fired, i) => {
+                    fired.push(i);
+                    Stretch::begun(at)
+                }
+                None => continue,
+            };
+            open = Some(stretch).filter(|stretch| !stretch.is_over_at(at, self.spec));
         }
         fired
+    }
+
+    /// Whether a point falls into the silence after the newest alert.
+    fn is_silent(&self, fired: &[usize], i: usize) -> bool {
+        fired.last().is_some_and(|last| match self.spec.snooze {
+            Snooze::Time(silence) => self.at[i] - self.at[*last] < silence,
+            Snooze::Points(n_points) => i - last <= n_points,
+        })
     }
 
     /// The threshold, and why it may not give what was wanted.
     fn threshold(&self, wanted: f64, observed: Span) -> Result<(f64, Option<Doubt>), Doubt> {
         let per_week = |n: usize| 7.0 * 86_400.0 * n as f64 / observed.as_secs_f64().max(1.0);
-        let lowest = self.next(f64::MIN_POSITIVE).ok_or(Doubt::NoTail)?;
+        let lowest = self.busiest().ok_or(Doubt::NoTail)?;
         let n_all = self.count(lowest) as f64;
         if n_all < LEAST * wanted {
             let doubt = Doubt::TooQuiet { per_week: per_week(self.count(lowest)) };
@@ -156,6 +196,16 @@ impl Levels {
         let is_short = (n_above as f64) < LEAST * wanted;
         let doubt = Doubt::Steps { per_week: per_week(n_above) };
         Ok((score_of(above), is_short.then_some(doubt)))
+    }
+
+    /// The level with the most alerts, about: under it alerts run together, over it they grow fewer.
+    fn busiest(&self) -> Option<f64> {
+        let mut levels: Vec<f64> = self.level.iter().copied().filter(|one| 0.0 < *one).collect();
+        levels.sort_by(f64::total_cmp);
+        let every = (levels.len() / PLACES).max(1);
+        let counted = levels.into_iter().step_by(every).map(|level| (self.count(level), level));
+        // Of equals the lowest.
+        counted.reduce(|best, next| if best.0 < next.0 { next } else { best }).map(|best| best.1)
     }
 
     /// The lowest level of a point that is at least this.

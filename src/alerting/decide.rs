@@ -4,18 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Policy, alert_id,
+    Gate, Policy, alert_id,
+    episode::{Course, OpenAlert, severity},
     gates::{Passage, Walk},
     reason,
 };
 use crate::domain::{
-    Alert, AlertKind, AlertSpec, Band, BatchName, MetricName, ModelVersion, Severity, Timestamp,
+    Alert, AlertKind, AlertSpec, Band, BatchName, MetricName, ModelVersion, Timestamp,
 };
-
-/// A score is never critical below this, however low the threshold.
-const CRITICAL_SCORE: f64 = 0.97;
-/// Nor in the lower three quarters of what lies between the threshold and 1.
-const CRITICAL_SHARE: f64 = 0.75;
 
 /// A scored point, as the policy sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,19 +29,47 @@ pub struct Scored {
 }
 
 /// What is remembered of the metric's earlier alerts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PastAlerts {
     /// The newest observation that fired an anomaly. Points up to it are judged already.
     pub last_fired: Option<Timestamp>,
+    /// The alert that is not over.
+    pub open: Option<OpenAlert>,
+}
+
+impl PastAlerts {
+    /// What is to be remembered after a pass.
+    #[must_use]
+    pub fn after(self, decision: &Decision) -> Self {
+        let last_fired = decision.alerts.last().map(|alert| alert.at).or(self.last_fired);
+        let open = match decision.courses.last() {
+            Some(course) => course.over_at.is_none().then(|| course.alert.clone()),
+            None => self.open,
+        };
+        Self { last_fired, open }
+    }
 }
 
 /// What the policy made of a metric's new scores.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decision {
-    /// Oldest first.
+    /// Those raised, oldest first, each as loud as it became.
     pub alerts: Vec<Alert>,
-    /// New points over the threshold that raised nothing, by the [`super::Gate`] that stopped them.
-    pub suppressed: BTreeMap<String, u64>,
+    /// What became of each alert that was raised, extended or ended; oldest first.
+    pub courses: Vec<Course>,
+    /// New points over the threshold that are of no alert, each with the gate that stopped it.
+    pub stopped: Vec<(Timestamp, Gate)>,
+}
+
+impl Decision {
+    /// How many points after an instant each gate stopped.
+    pub fn suppressed_after(&self, from: Timestamp) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for (_, gate) in self.stopped.iter().filter(|(at, _)| from < *at) {
+            *counts.entry(gate.as_str().to_owned()).or_default() += 1;
+        }
+        counts
+    }
 }
 
 /// Applies the policy to one metric.
@@ -56,7 +80,8 @@ pub struct Decision {
 ///
 /// # Laws
 /// Judging a stretch in consecutive passes, each with its context and the alerts of those before,
-/// gives the alerts of one pass unless `recent` binds. Judging it again adds none.
+/// gives the alerts of one pass, with the same ends, unless `recent` binds. Judging it again adds
+/// none.
 pub fn decide(
     who: &(BatchName, MetricName),
     policy: &Policy,
@@ -69,18 +94,35 @@ pub fn decide(
     if !spec.enabled {
         return decision;
     }
-    let mut points = Walk::new(&who.1, policy, scored, past.last_fired);
+    let mut points = Walk::new(&who.1, policy, scored, from, past);
     while let Some(passage) = points.next() {
         let since = match passage.since {
             Some(since) if from < passage.point.at => since,
             _ => continue,
         };
-        if let Some(gate) = passage.stopped_by(spec) {
-            *decision.suppressed.entry(gate.as_str().to_owned()).or_default() += 1;
-            continue;
+        match passage.stopped_by(spec) {
+            // It belongs to the alert that is open.
+            Some(Gate::Open) => (),
+            Some(gate) => decision.stopped.push((passage.point.at, gate)),
+            None => {
+                let mut alert = alert(who, spec, &passage, since);
+                if let Some(remark) = &policy.remark {
+                    alert.reason += &format!("; {remark}");
+                }
+                points.fire(OpenAlert {
+                    id: alert.id.clone(),
+                    until: alert.at,
+                    peak_score: passage.score,
+                    severity: alert.severity,
+                });
+                decision.alerts.push(alert);
+            }
         }
-        points.fire(passage.point.at);
-        decision.alerts.push(alert(who, spec, &passage, since));
+    }
+    decision.courses = points.finish();
+    for alert in &mut decision.alerts {
+        let own = decision.courses.iter().find(|course| course.alert.id == alert.id);
+        alert.severity = own.map_or(alert.severity, |course| course.alert.severity);
     }
     decision
 }
@@ -118,16 +160,14 @@ pub(super) fn smoothed(scored: &[Scored], i: usize, n_scores: usize) -> f64 {
     sum / window.len() as f64
 }
 
-fn severity(score: f64, threshold: f64) -> Severity {
-    let critical = threshold + CRITICAL_SHARE * (1.0 - threshold);
-    if critical.max(CRITICAL_SCORE) <= score { Severity::Critical } else { Severity::Warning }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::Quiet;
     use super::super::policy::tests::open;
     use super::*;
-    use crate::domain::{Direction, MinChange, Snooze, Span};
+    use crate::domain::{
+        Direction, Maintenance, MaintenanceTime, MinChange, Severity, Snooze, Span,
+    };
 
     pub(crate) fn hour(n: usize) -> Timestamp {
         Timestamp::from_secs(1_767_225_600 + 3_600 * n as i64).unwrap()
@@ -162,8 +202,11 @@ pub(super) mod tests {
         let decision = decide(&orders(), &policy, scored, from, &PastAlerts::default());
         let fired: Vec<Timestamp> = decision.alerts.iter().map(|alert| alert.at).collect();
         assert_eq!(fired, hours.iter().map(|n| hour(*n)).collect::<Vec<_>>());
-        let suppressed: Vec<String> =
-            decision.suppressed.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+        let suppressed: Vec<String> = decision
+            .suppressed_after(from)
+            .iter()
+            .map(|(reason, n)| format!("{reason} {n}"))
+            .collect();
         assert_eq!(suppressed.join(", "), why);
     }
 
@@ -262,20 +305,121 @@ pub(super) mod tests {
     fn silence_goes_on_over_a_restart() {
         for snooze in [Snooze::Time(Span::hours(3)), Snooze::Points(2)] {
             let policy = Policy::compile(&AlertSpec { snooze, ..open() }).unwrap();
-            let past = PastAlerts { last_fired: Some(hour(3)) };
+            let past = PastAlerts { last_fired: Some(hour(3)), open: None };
             let decision = decide(&orders(), &policy, &series(&[1.0; 7]), hour(3), &past);
             let fired: Vec<Timestamp> = decision.alerts.iter().map(|alert| alert.at).collect();
             assert_eq!(fired, [hour(6)], "{snooze:?}");
         }
     }
 
+    /// The hours of each alert of one pass: first, newest hit, and where it was over.
+    #[track_caller]
+    fn check_courses(spec: &AlertSpec, scores: &[f64], expected: &[(usize, usize, Option<usize>)]) {
+        let policy = Policy::compile(spec).unwrap();
+        let scored = series(scores);
+        let decision = decide(&orders(), &policy, &scored, Timestamp::MIN, &PastAlerts::default());
+        let courses = decision.courses.iter().zip(&decision.alerts);
+        let found: Vec<_> = courses
+            .map(|(course, alert)| {
+                assert_eq!(course.alert.id, alert.id);
+                (alert.at, course.alert.until, course.over_at)
+            })
+            .collect();
+        let hours = |(at, until, over): &(usize, usize, Option<usize>)| {
+            (hour(*at), hour(*until), over.map(hour))
+        };
+        assert_eq!(found, expected.iter().map(hours).collect::<Vec<_>>());
+        assert_eq!(decision.alerts.len(), decision.courses.len());
+    }
+
     #[test]
-    fn a_score_near_the_top_is_critical() {
-        assert_eq!(severity(0.96, 0.8), Severity::Warning);
-        assert_eq!(severity(0.97, 0.8), Severity::Critical);
-        assert_eq!(severity(0.991, 0.99), Severity::Warning);
-        assert_eq!(severity(1.0, 0.99), Severity::Critical);
-        assert_eq!(severity(1.0, 1.0), Severity::Critical);
+    fn hits_within_an_alert_extend_it_and_quiet_points_in_a_row_end_it() {
+        let spec = AlertSpec { resolve_after: 2, ..open() };
+        check_courses(&spec, &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0], &[(0, 3, Some(5))]);
+        check_courses(&spec, &[1.0, 0.0, 0.0, 1.0, 0.0], &[(0, 0, Some(2)), (3, 3, None)]);
+        check_courses(
+            &AlertSpec { resolve_after: 0, ..spec },
+            &[1.0; 2],
+            &[(0, 0, Some(0)), (1, 1, Some(1))],
+        );
+    }
+
+    #[test]
+    fn a_score_just_under_the_threshold_is_not_quiet_yet() {
+        let spec = AlertSpec { resolve_after: 1, resolve_below: 0.5, ..open() };
+        check_courses(&spec, &[1.0, 0.45, 0.89, 0.449], &[(0, 0, Some(3))]);
+        let rows = AlertSpec { resolve_after: 2, ..spec };
+        check_courses(&rows, &[1.0, 0.1, 0.6, 0.1, 0.1], &[(0, 0, Some(4))]);
+    }
+
+    #[test]
+    fn hits_no_further_apart_than_merge_are_of_one_alert() {
+        let spec = AlertSpec { resolve_after: 1, merge: Span::hours(3), ..open() };
+        check_courses(&spec, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], &[(0, 3, Some(6))]);
+        let two = [(0, 0, Some(3)), (4, 4, None)];
+        check_courses(&spec, &[1.0, 0.0, 0.0, 0.0, 1.0], &two);
+        let policy = Policy::compile(&spec).unwrap();
+        let mut gap = series(&[1.0, 0.0, 1.0]);
+        gap[2].at = hour(9);
+        let decision = decide(&orders(), &policy, &gap, Timestamp::MIN, &PastAlerts::default());
+        assert_eq!(
+            decision.alerts.len(),
+            2,
+            "no point says that it is over, but the hit is too far"
+        );
+    }
+
+    #[test]
+    fn an_alert_escalates_once_and_only_in_a_pass_after_that_which_raised_it() {
+        let policy = Policy::compile(&AlertSpec { resolve_after: 1, ..open() }).unwrap();
+        let scored = series(&[0.9, 0.99, 0.9, 1.0]);
+        let none = PastAlerts::default();
+        let whole = decide(&orders(), &policy, &scored, Timestamp::MIN, &none);
+        assert_eq!(whole.alerts[0].severity, Severity::Critical);
+        assert!(!whole.courses[0].is_escalated);
+        let first = decide(&orders(), &policy, &scored[..1], Timestamp::MIN, &none);
+        assert_eq!(first.alerts[0].severity, Severity::Warning);
+        let past = none.after(&first);
+        let second = decide(&orders(), &policy, &scored[..2], hour(0), &past);
+        assert!(second.courses[0].is_escalated && second.alerts.is_empty());
+        assert_eq!(second.courses[0].alert.peak_score, 0.99);
+        let past = past.after(&second);
+        let third = decide(&orders(), &policy, &scored, hour(1), &past);
+        assert!(!third.courses[0].is_escalated, "{third:?}");
+    }
+
+    #[test]
+    fn in_quiet_times_nothing_is_raised_and_what_outlives_them_is() {
+        let stretch = MaintenanceTime::of(vec![(hour(1), hour(3))]);
+        let mut batch_quiet = Quiet::default();
+        batch_quiet = batch_quiet.with(vec![Maintenance { when: stretch, reason: "move".into() }]);
+        let spec = AlertSpec { resolve_after: 3, ..open() };
+        let judge = |quiet: Quiet| {
+            let mut policy = Policy::compile(&spec).unwrap();
+            policy.quiet = quiet;
+            let scored = series(&[0.0, 1.0, 1.0, 1.0]);
+            let decision =
+                decide(&orders(), &policy, &scored, Timestamp::MIN, &PastAlerts::default());
+            let fired: Vec<Timestamp> = decision.alerts.iter().map(|alert| alert.at).collect();
+            (fired, decision.suppressed_after(Timestamp::MIN))
+        };
+        let counted = |gate: &str, n| BTreeMap::from([(gate.to_owned(), n)]);
+        assert_eq!(judge(batch_quiet), (vec![hour(3)], counted("maintenance", 2)));
+        let person = Quiet::default().snoozed(Some(hour(2)));
+        assert_eq!(judge(person), (vec![hour(2)], counted("snoozed_by_person", 1)));
+    }
+
+    #[test]
+    fn a_holiday_is_quiet_only_where_that_is_asked_for() {
+        let day = hour(0).to_utc().date_naive();
+        for (quiet_holidays, n_alerts) in [(false, 1), (true, 0)] {
+            let mut policy = Policy::compile(&AlertSpec { quiet_holidays, ..open() }).unwrap();
+            policy.quiet = Quiet::default().on_holidays(vec![day]);
+            let scored = series(&[1.0]);
+            let none = PastAlerts::default();
+            let decision = decide(&orders(), &policy, &scored, Timestamp::MIN, &none);
+            assert_eq!(decision.alerts.len(), n_alerts);
+        }
     }
 
     #[test]

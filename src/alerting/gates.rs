@@ -1,8 +1,15 @@
 //! The gates between a score and an alert, in this order: smoothing → threshold → exclude →
-//! direction → minimum change → delay → recent → snooze. Whoever judges a metric's points or tells
+//! direction → minimum change → an alert that is open → delay → recent → snooze → maintenance →
+//! holiday → somebody's silence. Whoever judges a metric's points or tells
 //! how they were judged walks them through the gates here.
 
-use super::{Policy, Scored, decide::smoothed, usual::Usual};
+use super::{
+    Policy, Scored,
+    decide::{PastAlerts, smoothed},
+    episode::{Course, OpenAlert, Standing, Underway, severity},
+    quiet::Silence,
+    usual::Usual,
+};
 use crate::domain::{AlertSpec, MetricName, Snooze, Timestamp};
 
 /// What can keep a point from alerting.
@@ -16,24 +23,36 @@ pub enum Gate {
     Direction,
     /// The value is not far enough from what was expected, or that cannot be told.
     MinChange,
+    /// An alert of the metric is open: the hit belongs to it.
+    Open,
     /// Too few consecutive hits so far.
     Delay,
     /// Newer points came in the same pass.
     Recent,
     /// An alert of the same metric was too short a while ago.
     Snooze,
+    /// It was observed in a maintenance window.
+    Maintenance,
+    /// It was observed on a holiday, and those are quiet.
+    Holiday,
+    /// Somebody asked for silence.
+    SnoozedByPerson,
 }
 
 impl Gate {
     /// In the order in which a point meets them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Threshold,
         Self::Excluded,
         Self::Direction,
         Self::MinChange,
+        Self::Open,
         Self::Delay,
         Self::Recent,
         Self::Snooze,
+        Self::Maintenance,
+        Self::Holiday,
+        Self::SnoozedByPerson,
     ];
 
     /// The gates a point is a hit behind; the others count hits and time.
@@ -46,9 +65,13 @@ impl Gate {
             Self::Excluded => "excluded",
             Self::Direction => "direction",
             Self::MinChange => "min_change",
+            Self::Open => "open",
             Self::Delay => "delay",
             Self::Recent => "recent",
             Self::Snooze => "snooze",
+            Self::Maintenance => "maintenance",
+            Self::Holiday => "holiday",
+            Self::SnoozedByPerson => "snoozed_by_person",
         }
     }
 }
@@ -70,6 +93,10 @@ pub(super) struct Passage<'a> {
     pub(super) n_newer: usize,
     /// The alert before this point, and the points between that one and this.
     pub(super) last_fired: Option<(Timestamp, usize)>,
+    /// The alert that is open here.
+    pub(super) open: Option<OpenAlert>,
+    /// Why nothing is said here, whatever is observed.
+    pub(super) silence: Option<Silence>,
 }
 
 impl Passage<'_> {
@@ -81,9 +108,13 @@ impl Passage<'_> {
             Gate::Excluded => self.is_excluded,
             Gate::Direction => !self.usual.is_on_side(value, spec.direction),
             Gate::MinChange => !self.usual.is_far_enough(value, spec.min_change),
+            Gate::Open => self.open.is_some(),
             Gate::Delay => self.n_hits < spec.delay,
             Gate::Recent => spec.recent <= self.n_newer,
             Gate::Snooze => self.is_snoozed(spec.snooze),
+            Gate::Maintenance | Gate::Holiday | Gate::SnoozedByPerson => {
+                self.silence.as_ref().is_some_and(|silence| silence.gate() == gate)
+            }
         }
     }
 
@@ -105,14 +136,19 @@ impl Passage<'_> {
 /// A metric's points on their way through the gates, oldest first.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
-    spec: &'a AlertSpec,
+    policy: &'a Policy,
     scored: &'a [Scored],
+    /// Points up to here are context: they end no alert.
+    from: Timestamp,
     is_excluded: bool,
     next: usize,
     n_hits: usize,
     since: Option<Timestamp>,
     /// The newest point that alerted.
     last_fired: Option<Timestamp>,
+    open: Option<Underway>,
+    /// What became of alerts that are over, or were raised.
+    courses: Vec<Course>,
 }
 
 impl<'a> Walk<'a> {
@@ -120,23 +156,60 @@ impl<'a> Walk<'a> {
         metric: &MetricName,
         policy: &'a Policy,
         scored: &'a [Scored],
-        last_fired: Option<Timestamp>,
+        from: Timestamp,
+        past: &PastAlerts,
     ) -> Self {
-        let is_excluded = policy.excludes(metric);
         Self {
-            spec: &policy.spec,
+            is_excluded: policy.excludes(metric),
+            policy,
             scored,
-            is_excluded,
+            from,
             next: 0,
             n_hits: 0,
             since: None,
-            last_fired,
+            last_fired: past.last_fired,
+            open: past.open.as_ref().map(Underway::known),
+            courses: Vec::new(),
         }
     }
 
-    /// A point alerts: the silence after it begins.
-    pub(super) fn fire(&mut self, at: Timestamp) {
+    /// A point alerts: the alert is open, and the silence after it begins.
+    pub(super) fn fire(&mut self, alert: OpenAlert) {
+        let at = alert.until;
         self.last_fired = Some(at);
+        let raised = Underway::raised(alert);
+        match raised.stretch.is_over_at(at, &self.policy.spec) {
+            true => self.courses.extend(raised.end(Some(at))),
+            false => self.open = Some(raised),
+        }
+    }
+
+    /// What became of the alerts that the walk touched, oldest first.
+    pub(super) fn finish(mut self) -> Vec<Course> {
+        self.courses.extend(self.open.and_then(|open| open.end(None)));
+        self.courses
+    }
+
+    /// Takes a point into the alert that is open; gives that alert as the point finds it.
+    fn meet(&mut self, passage: &Passage<'_>, standing: Standing) -> Option<OpenAlert> {
+        let (at, spec) = (passage.point.at, &self.policy.spec);
+        let mut open = self.open.take()?;
+        let is_judged = self.from < at;
+        if is_judged && open.stretch.is_over_before(at, spec) {
+            self.courses.extend(open.end(Some(at)));
+            return None;
+        }
+        let found = open.alert().clone();
+        if standing == Standing::Hit {
+            let loud = severity(passage.score, spec.threshold);
+            open.extend(at, passage.score, passage.silence.is_none().then_some(loud));
+        }
+        open.stretch.meet(at, standing);
+        match is_judged && open.stretch.is_over_at(at, spec) {
+            true => self.courses.extend(open.end(Some(at))),
+            false => self.open = Some(open),
+        }
+        Some(found)
     }
 }
 
@@ -144,7 +217,7 @@ impl<'a> Iterator for Walk<'a> {
     type Item = Passage<'a>;
 
     fn next(&mut self) -> Option<Passage<'a>> {
-        let (i, spec, scored) = (self.next, self.spec, self.scored);
+        let (i, spec, scored) = (self.next, &self.policy.spec, self.scored);
         let point = scored.get(i)?;
         self.next += 1;
         let n_between =
@@ -158,16 +231,29 @@ impl<'a> Iterator for Walk<'a> {
             n_hits: 0,
             n_newer: scored.len() - 1 - i,
             last_fired: self.last_fired.map(|fired| (fired, n_between(fired))),
+            open: None,
+            silence: None,
         };
-        if passage.is_stopped_by(Gate::Threshold, spec) {
-            (self.n_hits, self.since) = (0, None);
-            return Some(passage);
+        let is_over = !passage.is_stopped_by(Gate::Threshold, spec);
+        let mut is_hit = false;
+        if is_over {
+            passage.since = Some(*self.since.get_or_insert(point.at));
+            passage.usual = Usual::at(scored, i);
+            passage.silence = self.policy.quiet.at(point.at, spec.quiet_holidays);
+            is_hit = !Gate::OF_A_HIT.into_iter().any(|gate| passage.is_stopped_by(gate, spec));
+        } else {
+            self.since = None;
         }
-        passage.since = Some(*self.since.get_or_insert(point.at));
-        passage.usual = Usual::at(scored, i);
-        let is_hit = !Gate::OF_A_HIT.into_iter().any(|gate| passage.is_stopped_by(gate, spec));
         self.n_hits = if is_hit { self.n_hits + 1 } else { 0 };
         passage.n_hits = self.n_hits;
+        let standing = match is_hit {
+            true => Standing::Hit,
+            false if is_over || passage.score < spec.resolve_below * spec.threshold => {
+                Standing::Quiet
+            }
+            false => Standing::Between,
+        };
+        passage.open = self.meet(&passage, standing);
         Some(passage)
     }
 }

@@ -1,11 +1,16 @@
 //! Laws of the alert policy, over random scores and settings.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::decide::tests::{hour, orders, series};
 use super::policy::tests::open;
-use super::{Decision, PastAlerts, Policy, Scored, context_rows, decide};
-use crate::domain::{AlertId, AlertSpec, Band, Direction, MinChange, Snooze, Span, Timestamp};
+use super::{Decision, PastAlerts, Policy, Quiet, Scored, context_rows, decide};
+use crate::domain::{
+    AlertId, AlertSpec, Band, Direction, Maintenance, MaintenanceTime, MinChange, Snooze, Span,
+    Timestamp,
+};
 
 fn judge(spec: &AlertSpec, scored: &[Scored], from: Timestamp, past: &PastAlerts) -> Decision {
     decide(&orders(), &Policy::compile(spec).unwrap(), scored, from, past)
@@ -31,8 +36,12 @@ fn specs() -> impl Strategy<Value = AlertSpec> {
     let directions = prop_oneof![Just(Direction::Up), Just(Direction::Down), Just(Direction::Both)];
     let changes = (0.0..20.0_f64, 0.0..0.2_f64)
         .prop_map(|(absolute, relative)| MinChange { absolute, relative });
-    (0.3..0.9_f64, 0..5_usize, snoozes(), directions, changes, 1..4_usize).prop_map(
-        |(threshold, smooth, snooze, direction, min_change, delay)| AlertSpec {
+    let ends = (0..4_usize, 0.5..=1.0_f64, (0..6_i64).prop_map(Span::hours));
+    (0.3..0.9_f64, 0..5_usize, snoozes(), directions, changes, 1..4_usize, ends).prop_map(
+        |(threshold, smooth, snooze, direction, min_change, delay, ends)| AlertSpec {
+            resolve_after: ends.0,
+            resolve_below: ends.1,
+            merge: ends.2,
             threshold,
             smooth,
             snooze,
@@ -70,6 +79,7 @@ proptest! {
     ) {
         let whole = judge_all(&spec, &scored);
         let mut parts = Vec::new();
+        let mut ends = BTreeMap::new();
         let mut past = PastAlerts::default();
         let mut from = Timestamp::MIN;
         let mut n_judged = 0;
@@ -77,18 +87,86 @@ proptest! {
             let context = n_judged.min(context_rows(&spec));
             let end = n_judged + rows.len();
             let decision = judge(&spec, &scored[n_judged - context..end], from, &past);
-            past.last_fired = decision.alerts.last().map(|alert| alert.at).or(past.last_fired);
+            past = past.after(&decision);
+            for course in &decision.courses {
+                ends.insert(course.alert.id.clone(), course.clone());
+            }
             parts.extend(ids(&decision));
             from = scored[end - 1].at;
             n_judged = end;
         }
         prop_assert_eq!(parts, ids(&whole));
+        for course in &whole.courses {
+            let end = &ends[&course.alert.id];
+            prop_assert_eq!((&end.alert, end.over_at), (&course.alert, course.over_at));
+        }
+    }
+
+    #[test]
+    fn every_alert_is_over_or_the_one_that_is_open(spec in specs(), scored in points()) {
+        let decision = judge_all(&spec, &scored);
+        let course_ids: Vec<AlertId> =
+            decision.courses.iter().map(|course| course.alert.id.clone()).collect();
+        prop_assert_eq!(course_ids, ids(&decision));
+        for (n, (course, alert)) in decision.courses.iter().zip(&decision.alerts).enumerate() {
+            prop_assert!(alert.at <= course.alert.until);
+            let next = decision.alerts.get(n + 1).map(|next| next.at);
+            match (course.over_at, next) {
+                (None, next) => prop_assert_eq!(next, None, "an alert that is open is the newest"),
+                (Some(over), next) => {
+                    prop_assert!(course.alert.until <= over);
+                    prop_assert!(next.is_none_or(|next| over <= next));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_raised_while_it_is_quiet(
+        spec in specs(),
+        scored in points(),
+        (from, length) in (0..200_usize, 0..200_usize),
+        until in 0..200_usize,
+    ) {
+        let mut policy = Policy::compile(&spec).unwrap();
+        let stretch = (hour(from), hour(from + length));
+        let when = MaintenanceTime::of(vec![stretch]);
+        let maintenance = Maintenance { when, reason: String::new() };
+        policy.quiet = Quiet::default().with(vec![maintenance]).snoozed(Some(hour(until)));
+        let decision =
+            decide(&orders(), &policy, &scored, Timestamp::MIN, &PastAlerts::default());
+        for alert in &decision.alerts {
+            prop_assert!(hour(until) <= alert.at);
+            prop_assert!(alert.at < stretch.0 || stretch.1 <= alert.at);
+        }
+    }
+
+    #[test]
+    fn the_budget_counts_what_the_policy_raises(spec in specs(), scored in points()) {
+        let counted = super::budget::count(&scored, &spec);
+        prop_assert_eq!(counted, judge_all(&spec, &scored).alerts.len());
+    }
+
+    #[test]
+    fn a_longer_patience_never_gives_more_alerts(
+        spec in specs(),
+        scored in points(),
+        (more, hours) in (0..5_usize, 0..9_i64),
+    ) {
+        let longer = AlertSpec {
+            resolve_after: spec.resolve_after + more,
+            merge: Span::from_micros(spec.merge.micros() + Span::hours(hours).micros()),
+            ..spec.clone()
+        };
+        prop_assert!(
+            judge_all(&longer, &scored).alerts.len() <= judge_all(&spec, &scored).alerts.len()
+        );
     }
 
     #[test]
     fn judging_again_adds_nothing(spec in specs(), scored in points()) {
         let first = judge_all(&spec, &scored);
-        let past = PastAlerts { last_fired: first.alerts.last().map(|alert| alert.at) };
+        let past = PastAlerts::default().after(&first);
         let newest = scored[scored.len() - 1].at;
         prop_assert_eq!(judge(&spec, &scored, newest, &past).alerts, []);
         let known = ids(&first);
@@ -116,7 +194,9 @@ proptest! {
         scored in points(),
         more in 0.0..0.1_f64,
     ) {
-        let low = AlertSpec { snooze: Snooze::Points(0), ..spec };
+        // Of hits that are each an alert: a long alert may fall apart under a higher threshold.
+        let (resolve_after, merge) = (0, Span::ZERO);
+        let low = AlertSpec { snooze: Snooze::Points(0), resolve_after, merge, ..spec };
         let high = AlertSpec { threshold: low.threshold + more, ..low.clone() };
         let allowed = ids(&judge_all(&low, &scored));
         for id in ids(&judge_all(&high, &scored)) {
@@ -142,10 +222,11 @@ proptest! {
         scored in points(),
         recent in 0..200_usize,
     ) {
-        let spec = AlertSpec { smooth: 1, recent, ..spec };
+        let (resolve_after, merge) = (0, Span::ZERO);
+        let spec = AlertSpec { smooth: 1, recent, resolve_after, merge, ..spec };
         let decision = judge_all(&spec, &scored);
         let n_over = scored.iter().filter(|point| spec.threshold <= point.score).count() as u64;
-        let n_suppressed: u64 = decision.suppressed.values().sum();
+        let n_suppressed: u64 = decision.stopped.len() as u64;
         prop_assert_eq!(decision.alerts.len() as u64 + n_suppressed, n_over);
         for alert in &decision.alerts {
             prop_assert!(alert.since <= alert.at);

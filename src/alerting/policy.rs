@@ -2,7 +2,7 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::usual::EARLIER_POINTS;
+use super::{quiet::Quiet, usual::EARLIER_POINTS};
 use crate::domain::{AlertSpec, MetricName, Snooze};
 
 /// A batch's (or a metric's own) alert settings, ready to be applied.
@@ -10,11 +10,15 @@ use crate::domain::{AlertSpec, MetricName, Snooze};
 pub struct Policy {
     /// The settings.
     pub spec: AlertSpec,
+    /// When nothing is said.
+    pub quiet: Quiet,
+    /// What is to be said of the threshold in each alert's reason.
+    pub remark: Option<String>,
     excluded: GlobSet,
 }
 
 impl Policy {
-    /// Compiles the settings.
+    /// Compiles the settings, without quiet times.
     ///
     /// # Errors
     /// [`PolicyError`] when a pattern of `exclude` is no glob.
@@ -26,7 +30,7 @@ impl Policy {
         }
         let all = || spec.exclude.join(", ");
         let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
-        Ok(Self { spec: spec.clone(), excluded })
+        Ok(Self { spec: spec.clone(), quiet: Quiet::default(), remark: None, excluded })
     }
 
     /// Whether the metric never alerts.
@@ -52,9 +56,11 @@ pub fn context_rows(spec: &AlertSpec) -> usize {
         Snooze::Time(_) => 0,
         Snooze::Points(n_points) => n_points,
     };
-    // A hit may need `delay` points, each of which looks back on its own.
+    // A hit may need `delay` points and the end of an alert `resolve_after`, each of which looks back
+    // on its own.
     let look_back = spec.smooth.max(EARLIER_POINTS);
-    look_back.saturating_add(spec.delay).max(snoozed).saturating_add(1)
+    let in_a_row = spec.delay.max(spec.resolve_after);
+    look_back.saturating_add(in_a_row).max(snoozed).saturating_add(1)
 }
 
 #[cfg(test)]

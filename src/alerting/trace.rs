@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::{
     Gate, PastAlerts, Policy, Scored,
     gates::{Passage, Walk},
+    quiet::Silence,
     usual::Usual,
 };
 use crate::domain::{
-    AlertSpec, Direction, MetricName, MinChange, Snooze, Timestamp, words::number,
+    AlertSpec, Direction, MetricName, MinChange, Snooze, Span, Timestamp, words::number,
 };
 
 /// What became of a point at a step.
@@ -92,7 +93,8 @@ pub fn trace(
     }
     let spec = &policy.spec;
     let place = scored.binary_search_by(|point| point.at.cmp(&at)).ok()?;
-    let mut passage = Walk::new(metric, policy, scored, past.last_fired).nth(place)?;
+    let before = at - Span::from_micros(1);
+    let mut passage = Walk::new(metric, policy, scored, before, past).nth(place)?;
     let stopped_by = passage.stopped_by(spec);
     if stopped_by == Some(Gate::Threshold) {
         // What the later gates would have looked at.
@@ -147,6 +149,13 @@ fn describe(gate: Gate, passage: &Passage<'_>, spec: &AlertSpec) -> (bool, Strin
         Gate::MinChange => {
             (spec.min_change == MinChange::default(), distance(passage, spec.min_change))
         }
+        Gate::Open => {
+            let detail = match &passage.open {
+                Some(open) => format!("the alert {} is open: it goes on with this point", open.id),
+                None => "no alert is open".to_owned(),
+            };
+            (false, detail)
+        }
         Gate::Delay => {
             let detail = format!("{} of the {} consecutive hits", passage.n_hits, spec.delay);
             (spec.delay <= 1, detail)
@@ -158,7 +167,20 @@ fn describe(gate: Gate, passage: &Passage<'_>, spec: &AlertSpec) -> (bool, Strin
             (recent == usize::MAX, detail)
         }
         Gate::Snooze => snooze(passage, spec.snooze),
+        Gate::Maintenance | Gate::Holiday | Gate::SnoozedByPerson => quiet(gate, passage),
     }
+}
+
+fn quiet(gate: Gate, passage: &Passage<'_>) -> (bool, String) {
+    let is_here = passage.silence.as_ref().filter(|silence| silence.gate() == gate);
+    let detail = match is_here {
+        Some(Silence::Maintenance { reason }) if reason.is_empty() => "in a window".to_owned(),
+        Some(Silence::Maintenance { reason }) => format!("in a window: {reason}"),
+        Some(Silence::Holiday) => "on a holiday, and those are quiet".to_owned(),
+        Some(Silence::Person { until }) => format!("somebody asked for silence until {until}"),
+        None => "not now".to_owned(),
+    };
+    (is_here.is_none(), detail)
 }
 
 /// Two numbers with as many digits as it takes to tell them apart.
@@ -223,7 +245,6 @@ mod tests {
         policy::tests::open,
     };
     use super::*;
-    use crate::domain::Span;
 
     fn traced(spec: &AlertSpec, scores: &[f64], n: usize) -> Trace {
         let policy = Policy::compile(spec).unwrap();
@@ -236,7 +257,7 @@ mod tests {
         assert_eq!(trace.stopped_by, gate);
         let told = match gate {
             Some(gate) => trace.steps.iter().find(|step| step.gate == gate.as_str()).unwrap(),
-            None => trace.steps.last().unwrap(),
+            None => trace.steps.iter().find(|step| step.gate == "snooze").unwrap(),
         };
         assert_eq!(told.detail, detail);
         let order: Vec<StepState> = trace.steps.iter().map(|step| step.state).collect();
@@ -270,12 +291,12 @@ mod tests {
         assert_eq!(recent.stopped_by, Some(Gate::Recent));
         let spec = AlertSpec { snooze: Snooze::Time(Span::hours(6)), ..open() };
         let policy = Policy::compile(&spec).unwrap();
-        let past = PastAlerts { last_fired: Some(hour(1)) };
+        let past = PastAlerts { last_fired: Some(hour(1)), open: None };
         let scored = series(&[0.0, 1.0, 1.0, 1.0]);
         let trace = trace(&orders().1, &policy, &scored, hour(3), &past).unwrap();
         assert_eq!(trace.stopped_by, Some(Gate::Snooze));
         assert_eq!(
-            trace.steps.last().unwrap().detail,
+            trace.steps.iter().find(|step| step.gate == "snooze").unwrap().detail,
             "the alert before, of 2026-01-01T01:00:00Z, was 2h earlier; silent for 6h"
         );
     }
@@ -306,7 +327,7 @@ mod tests {
             for point in &scored {
                 let fired = decision.alerts.iter().rev().map(|alert| alert.at);
                 let last_fired = fired.clone().find(|at| *at < point.at);
-                let past = PastAlerts { last_fired };
+                let past = PastAlerts { last_fired, open: None };
                 let trace = trace(&orders().1, &policy, &scored, point.at, &past).unwrap();
                 let has_fired = fired.clone().any(|at| at == point.at);
                 prop_assert_eq!(trace.stopped_by.is_none(), has_fired, "{:?}", trace);

@@ -7,10 +7,12 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
     Connection,
+    codec::uncount,
     error::{CatalogError, Doing as _},
 };
 use crate::domain::{
-    Alert, AlertId, AlertKind, Band, BatchName, Episode, MetricName, RunId, Timestamp,
+    Alert, AlertId, AlertKind, AlertState, Band, BatchName, Episode, MetricName, RunId, Severity,
+    Timestamp,
 };
 
 /// A stored alert.
@@ -66,6 +68,13 @@ impl FromRow<'_, SqliteRow> for AlertRow {
     }
 }
 
+impl AlertRow {
+    /// Whether it goes on no more.
+    pub fn is_over(&self) -> bool {
+        self.episode.state == AlertState::Resolved
+    }
+}
+
 /// Which alerts to list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertFilter {
@@ -73,6 +82,8 @@ pub struct AlertFilter {
     pub batch: Option<BatchName>,
     /// Only of this metric.
     pub metric: Option<MetricName>,
+    /// Only in this state.
+    pub state: Option<AlertState>,
     /// Only about observations from this instant on.
     pub since: Option<Timestamp>,
     /// At most so many.
@@ -83,7 +94,7 @@ pub struct AlertFilter {
 
 impl Default for AlertFilter {
     fn default() -> Self {
-        Self { batch: None, metric: None, since: None, limit: 50, offset: 0 }
+        Self { batch: None, metric: None, state: None, since: None, limit: 50, offset: 0 }
     }
 }
 
@@ -151,6 +162,7 @@ pub async fn list(
     sqlx::query_as(
         "SELECT * FROM alerts
          WHERE (?1 IS NULL OR batch = ?1) AND (?2 IS NULL OR metric = ?2) AND (?3 IS NULL OR ?3 <= at)
+           AND (?6 IS NULL OR state = ?6)
          ORDER BY at DESC, id LIMIT ?4 OFFSET ?5",
     )
     .bind(&filter.batch)
@@ -158,12 +170,85 @@ pub async fn list(
     .bind(filter.since)
     .bind(filter.limit)
     .bind(filter.offset)
+    .bind(filter.state)
     .fetch_all(conn)
     .await
     .doing("list alerts")
 }
 
-/// For each metric of a batch that ever had an alert of a kind, the observation of the newest.
+/// Notes how far an alert has come: its newest hit, its highest score and how loud it became.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn moved(
+    conn: &mut Connection,
+    id: &AlertId,
+    until: Timestamp,
+    (peak_score, severity): (f64, Severity),
+) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE alerts SET until = MAX(until, ?2), peak_score = MAX(COALESCE(peak_score, ?3), ?3),
+                severity = ?4
+         WHERE id = ?1 AND state = 'firing'",
+    )
+    .bind(id)
+    .bind(until)
+    .bind(peak_score)
+    .bind(severity)
+    .execute(conn)
+    .await
+    .doing("extend an alert")
+    .map(drop)
+}
+
+/// Notes who looks after an alert; `false` when somebody does already, which changes nothing.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn ack(
+    conn: &mut Connection,
+    id: &AlertId,
+    author: &str,
+    now: Timestamp,
+) -> Result<bool, CatalogError> {
+    let noted = sqlx::query(
+        "UPDATE alerts SET acked_at = ?2, acked_by = ?3 WHERE id = ?1 AND acked_at IS NULL",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(author)
+    .execute(conn)
+    .await
+    .doing("note who looks after an alert")?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// How many alerts of a batch are not over, by severity; each severity once.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn firing(
+    conn: &mut Connection,
+    batch: &BatchName,
+) -> Result<Vec<(Severity, u64)>, CatalogError> {
+    let mut counts = Vec::new();
+    for severity in [Severity::Warning, Severity::Critical] {
+        let n_alerts: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM alerts
+             WHERE batch = ?1 AND state = 'firing' AND severity = ?2",
+        )
+        .bind(batch)
+        .bind(severity)
+        .fetch_one(&mut *conn)
+        .await
+        .doing("count alerts that are not over")?;
+        counts.push((severity, uncount(n_alerts)));
+    }
+    Ok(counts)
+}
+
+/// For each metric of a batch that ever had an alert of a kind, the observation of the newest. What
+/// late data took back counts for nothing.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -173,7 +258,7 @@ pub async fn last_fired(
     kind: AlertKind,
 ) -> Result<BTreeMap<MetricName, Timestamp>, CatalogError> {
     let rows: Vec<(MetricName, Timestamp)> = sqlx::query_as(
-        "SELECT metric, MAX(at) FROM alerts WHERE batch = ?1 AND kind = ?2
+        "SELECT metric, MAX(at) FROM alerts WHERE batch = ?1 AND kind = ?2 AND resolution IS NOT 'late-data'
          GROUP BY metric ORDER BY metric",
     )
     .bind(batch)

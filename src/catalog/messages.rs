@@ -170,6 +170,25 @@ pub async fn alerts_of(
         .doing("read what a message is about")
 }
 
+/// When something was last said of an alert, to anybody.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn last_said(
+    conn: &mut Connection,
+    alert: &AlertId,
+) -> Result<Option<Timestamp>, CatalogError> {
+    sqlx::query_scalar(
+        "SELECT MAX(said.created_at) FROM message_alerts AS about
+         JOIN messages AS said ON said.id = about.message
+         WHERE about.alert = ?1",
+    )
+    .bind(alert)
+    .fetch_one(conn)
+    .await
+    .doing("find out when an alert was last told")
+}
+
 /// The channels that were told that an alert fired, or still will be, of those alerts that were told
 /// to any.
 ///

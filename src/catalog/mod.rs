@@ -26,6 +26,7 @@ pub mod raw_parts;
 pub mod retrace;
 pub mod runs;
 pub mod segments;
+pub mod snoozes;
 pub mod source_memory;
 pub mod watermarks;
 

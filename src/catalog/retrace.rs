@@ -6,6 +6,7 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
     Connection,
+    alerts::AlertRow,
     codec::uncount,
     error::{CatalogError, Doing as _},
     outbox::DeliveryState,
@@ -86,6 +87,30 @@ pub async fn fired_before(
     .fetch_one(conn)
     .await
     .doing("find the alert before an instant")
+}
+
+/// The alert of a kind that was raised before an instant and has a hit there or later.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn open_at(
+    conn: &mut Connection,
+    (batch, metric): (&BatchName, &MetricName),
+    kind: AlertKind,
+    at: Timestamp,
+) -> Result<Option<AlertRow>, CatalogError> {
+    sqlx::query_as(
+        "SELECT * FROM alerts
+         WHERE batch = ?1 AND metric = ?2 AND kind = ?3 AND at < ?4 AND ?4 <= until
+         ORDER BY at DESC LIMIT 1",
+    )
+    .bind(batch)
+    .bind(metric)
+    .bind(kind)
+    .bind(at)
+    .fetch_optional(conn)
+    .await
+    .doing("find the alert that was open at an instant")
 }
 
 /// The slot of the first alert run at or after an instant that did its work.

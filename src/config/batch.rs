@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{
     AbsenceSpec, Aggregate, AlertSpec, BatchName, BatchSpec, Combine, DetectorKind, DetectorRole,
     DetectorSpec, ExcludedPeriod, FeatureSpec, HistorySpec, MetricName, MetricSpec, ScoreSpec,
-    Span, StillSpec, TrainSpec,
+    Span, StillSpec, Timestamp, TrainSpec,
 };
 
 use super::{
@@ -67,7 +67,7 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
     let source = top.table("source", |section| source::read(section, context.query_dirs));
     let history = top.table("history", history);
     let features = top.table("features", features);
-    let holidays = top.table("calendar", |section| calendar::read(section, timezone));
+    let calendar = top.table("calendar", |section| calendar::read(section, timezone));
     let train = top.table("train", train);
     let detectors = detectors(top);
     let score = top.table("score", score);
@@ -88,7 +88,8 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
         schedule,
         history,
         features,
-        holidays,
+        holidays: calendar.holidays,
+        maintenance: calendar.maintenance,
         train,
         detectors,
         score,
@@ -153,19 +154,25 @@ fn train(train: &mut Section<'_>) -> TrainSpec {
 }
 
 fn excluded_period(period: &mut Section<'_>) -> Option<ExcludedPeriod> {
+    let reason = period.text("reason").map_or(String::new(), |text| text.value.text);
+    let (from, to) = from_to(period)?;
+    Some(ExcludedPeriod { from, to, reason })
+}
+
+/// `from` and `to` of a stretch of time.
+pub(super) fn from_to(period: &mut Section<'_>) -> Option<(Timestamp, Timestamp)> {
     for key in ["from", "to"] {
         if !period.has(key) {
             period.missing(key, "write a date or time");
         }
     }
     let (from, to) = (period.instant("from"), period.instant("to"));
-    let reason = period.text("reason").map_or(String::new(), |text| text.value.text);
     let (from, to) = (from?, to?);
     if to.value <= from.value {
         period.check.problem(&to.place, "`to` does not come after `from`");
         return None;
     }
-    Some(ExcludedPeriod { from: from.value, to: to.value, reason })
+    Some((from.value, to.value))
 }
 
 fn detectors(top: &mut Section<'_>) -> Vec<DetectorSpec> {

@@ -5,7 +5,6 @@
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["catalog", "explain", "queue", "sink"]),
-    ("calendar", &["maintenance"]),
     ("schedule", &["deliver", "retention", "plot", "max_catchup"]),
     ("metrics", &["features", "train", "score", "absence", "change"]),
     ("server", &["tls", "base_url"]),

@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, JobKind, Limits, MetricName,
-    ParamValue, PrometheusSpec, PushSpec, RouteSpec, RuleSpec, ScheduleSpec, Secret, Span,
-    Timestamp,
+    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, JobKind, Limits, Maintenance,
+    MetricName, ParamValue, PrometheusSpec, PushSpec, RouteSpec, RuleSpec, ScheduleSpec, Secret,
+    Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -37,6 +37,8 @@ pub struct BatchSpec {
     pub features: FeatureSpec,
     /// Local days that are like Sundays; in order, none twice.
     pub holidays: Vec<NaiveDate>,
+    /// Times in which nothing alerts.
+    pub maintenance: Vec<Maintenance>,
     /// What models learn from.
     pub train: TrainSpec,
     /// The models; at least one champion, tags unique.

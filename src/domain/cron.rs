@@ -1,6 +1,6 @@
 //! Cron expressions: five fields (minute first) or six (second first), names, ranges, steps, lists
 //! and the `@` short-cuts; `L` for a month's last day, `FRI#2` for its second Friday, `FRIL` for its
-//! last. When they are due is decided in `runtime::schedule`.
+//! last. When they are due is decided in `slots`.
 
 use std::fmt;
 

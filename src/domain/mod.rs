@@ -10,6 +10,7 @@ mod channel;
 mod cron;
 mod feedback;
 mod location;
+mod maintenance;
 mod message;
 mod model;
 mod names;
@@ -25,6 +26,7 @@ mod score;
 mod secret;
 mod series;
 mod server;
+mod slots;
 mod source;
 mod system;
 mod time;
@@ -44,6 +46,7 @@ pub use channel::{BadRate, ChannelKind, ChannelSpec, OnAmbiguous, PaceSpec, Rate
 pub use cron::{CronError, CronExpr};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
+pub use maintenance::{Maintenance, MaintenanceTime};
 pub use message::{MessageEvent, MessageId};
 pub use model::{
     DetectorCard, Injected, InjectedKind, LeftOut, ModelCard, ModelQuality, ModelVersion, Recall,
@@ -63,6 +66,7 @@ pub use schedule::{Missed, ScheduleSpec, Trigger};
 pub use score::{Band, NoScore, RowScore, ScorePoint};
 pub use secret::Secret;
 pub use series::{Point, Segment, SegmentKind, Series};
+pub use slots::{first_shown, next_after};
 pub use source::{
     AdbcSpec, CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, InboxSpec,
     PageStep, Paging, ParamValue, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,

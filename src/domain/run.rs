@@ -187,6 +187,9 @@ pub struct ScoreReport {
 pub struct AlertReport {
     /// Alerts raised that were not known before.
     pub raised: u64,
+    /// Alerts that are over.
+    #[serde(default)]
+    pub resolved: u64,
     /// Messages put in the outbox.
     pub queued: u64,
     /// Points over the threshold that raised nothing, by reason (`snooze`, `direction`, …).

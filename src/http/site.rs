@@ -211,6 +211,6 @@ impl Site {
 }
 
 /// Every alert: narrow it by what is asked for.
-pub(super) const fn all_alerts(limit: u32) -> AlertFilter {
-    AlertFilter { batch: None, metric: None, since: None, limit, offset: 0 }
+pub(super) fn all_alerts(limit: u32) -> AlertFilter {
+    AlertFilter { limit, ..AlertFilter::default() }
 }

@@ -9,13 +9,13 @@ use std::{
 
 use chrono_tz::Tz;
 
-use super::schedule::{Slots, due_slots, next_after};
+use super::schedule::{Slots, due_slots};
 use crate::{
     catalog::{
         Catalog, CatalogError, Tx, inbox, pauses, runs,
         runs::{NewRun, RunCause},
     },
-    domain::{BatchName, BatchSpec, JobKind, SourceKind, Span, Timestamp, Trigger},
+    domain::{BatchName, BatchSpec, JobKind, SourceKind, Span, Timestamp, Trigger, next_after},
 };
 
 /// Rows that are pushed without end are ingested so often.

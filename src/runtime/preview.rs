@@ -3,8 +3,7 @@
 use chrono::{LocalResult, NaiveDateTime, Offset, TimeZone, Timelike};
 use chrono_tz::Tz;
 
-use super::schedule::next_after;
-use crate::domain::{Timestamp, Trigger};
+use crate::domain::{Timestamp, Trigger, next_after};
 
 /// A slot that is still to come.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{follow::followers, schedule::next_after};
-use crate::domain::{BatchSpec, JobKind, Span, Timestamp, Trigger};
+use super::follow::followers;
+use crate::domain::{BatchSpec, JobKind, Span, Timestamp, Trigger, next_after};
 
 /// A slot of the past with the jobs it calls for, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -56,6 +56,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
             lags: 0,
         },
         holidays: Vec::new(),
+        maintenance: Vec::new(),
         train,
         detectors: Vec::new(),
         score: ScoreSpec {

@@ -8,7 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use super::{delivery::DeliveryMetrics, push::PushMetrics};
+use super::{delivery::DeliveryMetrics, people::PeopleMetrics, push::PushMetrics};
 use crate::domain::{
     AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };
@@ -104,6 +104,8 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     /// Of messages on their way.
     pub delivery: DeliveryMetrics,
+    /// Of alerts and what people make of them.
+    pub people: PeopleMetrics,
     /// Of pushed rows.
     pub push: PushMetrics,
 }
@@ -146,6 +148,7 @@ impl Metrics {
             fenced: own.counter("fenced_commits_total", FENCED)?,
             http_requests: own.counters("http_requests_total", REQUESTS, &["route", "status"])?,
             delivery: DeliveryMetrics::register(&own)?,
+            people: PeopleMetrics::register(&own)?,
             push: PushMetrics::register(&own)?,
             registry: own.0,
         })
@@ -315,7 +318,12 @@ impl Own {
         self.keep(Gauge::new(full(name), help)?)
     }
 
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+    pub(super) fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<GaugeVec> {
         self.keep(GaugeVec::new(Opts::new(full(name), help), labels)?)
     }
 

@@ -3,11 +3,13 @@
 mod delivery;
 mod logging;
 mod metrics;
+mod people;
 mod push;
 mod readiness;
 
 pub use delivery::DeliveryMetrics;
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
+pub use people::PeopleMetrics;
 pub use push::PushMetrics;
 pub use readiness::Readiness;

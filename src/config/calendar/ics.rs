@@ -1,4 +1,4 @@
-//! An iCalendar file (RFC 5545) → the local days its events touch.
+//! An iCalendar file (RFC 5545) → when its events are, and the local days they touch.
 //!
 //! A whole-day event is its dates, in whatever zone one is; a timed one is the days it touches by
 //! the batch's clocks. Recurrence is followed to the last of [`YEARS`]. Cancelled events are left
@@ -36,6 +36,8 @@ const LONGEST: TimeDelta = TimeDelta::days(366);
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) days: BTreeSet<NaiveDate>,
+    /// From when to when by the batch's clocks, the end not included.
+    pub(super) occurrences: Vec<(NaiveDateTime, NaiveDateTime)>,
     pub(super) faults: Vec<Fault>,
     n_occurrences: usize,
 }
@@ -197,7 +199,7 @@ fn expand(calendar: &ICalendar, events: &[Event<'_>], zone: Tz, found: &mut Foun
             let component = own.components.get(event.comp_id as usize);
             let is_out =
                 component.is_none_or(|one| one.status() == Some(&ICalendarStatus::Cancelled));
-            if !is_out && !add(event, component, zone, &mut found.days) {
+            if !is_out && !add(event, component, zone, found) {
                 found.fault(line, "this event does not end within 366 days of its start");
                 return;
             }
@@ -258,7 +260,7 @@ fn add(
     event: Occurrence,
     component: Option<&ICalendarComponent>,
     zone: Tz,
-    days: &mut BTreeSet<NaiveDate>,
+    found: &mut Found,
 ) -> bool {
     let local = |time: DateTime<IcsZone>| match time.timezone() {
         IcsZone::Floating => time.naive_local(),
@@ -278,7 +280,8 @@ fn add(
     };
     let Some(end) = end.filter(|end| *end - start <= LONGEST) else { return false };
     let touched = start.date().iter_days().take_while(|day| *day <= last_day(start, end));
-    days.extend(touched.filter(|day| YEARS.contains(&day.year())));
+    found.occurrences.push((start, end));
+    found.days.extend(touched.filter(|day| YEARS.contains(&day.year())));
     true
 }
 

@@ -1,14 +1,17 @@
 //! `[calendar]` of a batch: the days that are like Sundays, from countries' public holidays and
-//! from `.ics` files.
+//! from `.ics` files, and the times in which nothing alerts.
 
 mod countries;
 mod ics;
+mod maintenance;
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
+
+use crate::domain::Maintenance;
 
 use super::{
     place::{Located, Place, SourceFile},
@@ -20,15 +23,30 @@ const YEARS: RangeInclusive<i32> = 1990..=2060;
 /// A calendar of a thousand events is a tenth of this.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Reads `[calendar]`: local days of the batch's zone, in order.
-pub(super) fn read(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
+/// What `[calendar]` says.
+pub(super) struct Calendar {
+    /// Local days of the batch's zone, in order.
+    pub(super) holidays: Vec<NaiveDate>,
+    /// Times in which nothing alerts.
+    pub(super) maintenance: Vec<Maintenance>,
+}
+
+/// Reads `[calendar]`.
+pub(super) fn read(calendar: &mut Section<'_>, zone: Tz) -> Calendar {
+    let holidays = holidays(calendar, zone);
+    let times = calendar.tables("maintenance", |entry| maintenance::read(entry, zone));
+    let times = times.map_or(Vec::new(), |times| times.value);
+    Calendar { holidays, maintenance: times.into_iter().flatten().collect() }
+}
+
+fn holidays(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
     let mut days = BTreeSet::new();
-    let mut digest = None;
+    let mut texts = String::new();
     for name in calendar.texts_or("holidays", &[]) {
         if name.value.text.to_ascii_lowercase().ends_with(".ics") {
             let Some((text, file)) = file(calendar, &name) else { continue };
             days.extend(ics_days(calendar, &text, &file, zone));
-            digest.get_or_insert_with(Sha256::new).update(text.as_bytes());
+            texts += &text;
         } else {
             match countries::holidays(&name.value.text) {
                 Some(found) => days.extend(found),
@@ -37,11 +55,14 @@ pub(super) fn read(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
         }
     }
     // What the files hold is part of the configuration's hash, as a query's file is.
-    if let Some(digest) = digest {
-        let hex = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        calendar.show("files_sha256", hex);
+    if !texts.is_empty() {
+        calendar.show("files_sha256", digest(&texts));
     }
     days.into_iter().collect()
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn refuse_country(calendar: &mut Section<'_>, name: &Located<Text>) {
@@ -85,9 +106,14 @@ fn ics_days(
     zone: Tz,
 ) -> BTreeSet<NaiveDate> {
     let found = ics::days(text, zone);
-    for ics::Fault { line, message } in found.faults {
+    report(calendar, found.faults, file);
+    found.days
+}
+
+/// Reports what is wrong with a file at its lines.
+fn report(calendar: &mut Section<'_>, faults: Vec<ics::Fault>, file: &Arc<SourceFile>) {
+    for ics::Fault { line, message } in faults {
         let place = Place { file: Arc::clone(file), span: line };
         calendar.check.problem(&place, message);
     }
-    found.days
 }

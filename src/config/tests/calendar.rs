@@ -53,13 +53,13 @@ fn a_file_that_comes_later_is_waited_for() {
 #[test]
 fn a_wrong_holiday_is_a_problem_at_its_place() {
     check_batch(
-        "[calendar]\nholidays = [\"ie\", \"IX\", \"no.ics\", 3]\nmaintenance = []",
+        "[calendar]\nholidays = [\"ie\", \"IX\", \"no.ics\", 3]\nworkdays = []",
         &[
             "a.toml:2:13: `ie` is not the code of a country whose holidays are known (did you mean `IE`?)",
             "a.toml:2:19: `IX` is not the code of a country whose holidays are known (the nearest codes are ID, IE, IS, IT; or name an .ics file)",
             "a.toml:2:25: there is no such file (the path of an .ics file counts from the project folder)",
             "a.toml:2:35: `holidays` must be a list of texts, not an integer",
-            "a.toml:3:1: unknown key `maintenance` in [calendar] (not available in this version)",
+            "a.toml:3:1: unknown key `workdays` in [calendar] (the keys in [calendar] are holidays, maintenance)",
         ],
     );
 }
@@ -79,4 +79,52 @@ fn a_broken_file_is_a_problem_at_its_line_and_a_huge_one_at_the_key() {
     );
     let huge = said(&"X".repeat((1 << 20) + 1));
     assert!(huge[0].starts_with("a.toml:5:13: this file is larger than 1 MiB"), "{huge:?}");
+}
+
+#[test]
+fn maintenance_is_read_from_slots_stretches_and_files() {
+    let timed = FILE
+        .replace("DTSTART;VALUE=DATE:20260612", "DTSTART:20260612T100000Z\nDTEND:20260612T113000Z");
+    let text = format!(
+        "timezone = \"Europe/Dublin\"\n{SOURCE}[calendar]\nmaintenance = [\n\
+         {{ cron = \"0 2 * * SUN\", duration = \"2h\", reason = \"backup\" }},\n\
+         {{ from = 2026-07-01T20:00:00Z, to = 2026-07-02 }},\n\
+         {{ ics = \"days/own.ics\" }},\n]\n"
+    );
+    let dir = project(&[("metric_batches/a.toml", &text), ("days/own.ics", &timed)]);
+    let batch = load(dir.path(), &Environment::default()).unwrap().batches.remove(0);
+    assert_eq!(batch.maintenance.len(), 3);
+    assert_eq!(batch.maintenance[0].reason, "backup");
+    for (at, expected) in [
+        // Two o'clock in Dublin's summer.
+        ("2026-06-07T01:30:00Z", true),
+        ("2026-06-07T00:30:00Z", false),
+        ("2026-07-01T23:00:00Z", true),
+        ("2026-06-12T10:00:00Z", true),
+        ("2026-06-12T11:30:00Z", false),
+    ] {
+        let at = Timestamp::parse(at).unwrap();
+        let holds = batch.maintenance.iter().any(|one| one.when.holds(at, batch.timezone));
+        assert_eq!(holds, expected, "{at}");
+    }
+}
+
+#[test]
+fn wrong_maintenance_is_a_problem_at_its_place() {
+    check_batch(
+        "[[calendar.maintenance]]\ncron = \"61 * * * *\"\nduration = \"1h\"\n\
+         [[calendar.maintenance]]\ncron = \"@daily\"\n\
+         [[calendar.maintenance]]\nfrom = 2026-07-02\nto = 2026-07-01\n\
+         [[calendar.maintenance]]\nreason = \"never\"\n\
+         [[calendar.maintenance]]\nics = \"no.ics\"\n\
+         [[calendar.maintenance]]\ncron = \"@daily\"\nduration = \"90d\"",
+        &[
+            "a.toml:2:8: `61` is not a valid minute",
+            "a.toml:4:1: `calendar.maintenance.duration` is missing (write how long it lasts, as in \"2h\")",
+            "a.toml:8:6: `to` does not come after `from`",
+            "a.toml:9:1: this names no time, or more than one (write `cron` and `duration`, or `from` and `to`, or `ics`)",
+            "a.toml:12:7: there is no such file (the path of an .ics file counts from the project folder)",
+            "a.toml:15:12: `duration` is longer than 31d",
+        ],
+    );
 }

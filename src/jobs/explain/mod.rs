@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    alerting::{self, PastAlerts, Policy, Scored, Step, StepState, alert_id},
+    alerting::{self, PastAlerts, Policy, Quiet, Scored, Step, StepState, alert_id},
     catalog::{
         Catalog,
         alerts::{self, AlertRow},
@@ -28,7 +28,7 @@ use crate::{
 
 use super::{
     JobContext, JobError,
-    alert::{WATERMARK, scored},
+    alert::{WATERMARK, open_alert, scored},
     model_file::Model,
     model_store,
     names::NameFilter,
@@ -346,6 +346,7 @@ async fn judge(
     let judged = watermarks::get(&mut reader, &batch.name, &format!("{WATERMARK}{metric}")).await?;
     let run = retrace::judged_at(&mut reader, &batch.name, at).await?;
     let last_fired = retrace::fired_before(&mut reader, whose, AlertKind::Anomaly, at).await?;
+    let open = retrace::open_at(&mut reader, whose, AlertKind::Anomaly, at).await?;
     let silence = retrace::silence_at(&mut reader, whose, at).await?;
     drop(reader);
     if !found.is_alert && judged.is_none_or(|judged| judged < at) {
@@ -361,6 +362,10 @@ async fn judge(
     let scores: Vec<Scored> = scores.into_iter().map(as_judged).map(scored).collect();
     let policy = Policy::compile(&spec)?;
     let past = PastAlerts { last_fired };
+    let scores: Vec<Scored> = scores.into_iter().map(scored).collect();
+    let mut policy = Policy::compile(&spec)?;
+    policy.quiet = Quiet::of(batch).snoozed(silence.as_ref().map(|(until, _)| *until));
+    let past = PastAlerts { last_fired, open: open.as_ref().map(open_alert) };
     if let Some(trace) = alerting::trace(metric, &policy, &scores, at, &past) {
         found.steps.extend(trace.steps);
     }

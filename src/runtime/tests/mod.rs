@@ -103,6 +103,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
             lags: 0,
         },
         holidays: Vec::new(),
+        maintenance: Vec::new(),
         train: TrainSpec {
             window: span,
             min_points: 1,

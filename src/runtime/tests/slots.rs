@@ -8,8 +8,8 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-use super::super::schedule::{due_slots, next_after};
-use crate::domain::{CronExpr, Missed, Span, Timestamp, Trigger};
+use super::super::schedule::due_slots;
+use crate::domain::{CronExpr, Missed, Span, Timestamp, Trigger, next_after};
 
 const ZONES: [Tz; 20] = [
     Tz::Europe__Dublin,

@@ -1,0 +1,106 @@
+//! The policy of each metric of a batch: its settings with the threshold of its budget, the bar that
+//! people's words left, and its quiet times.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use crate::{
+    alerting::{Bar, Policy, PolicyError, Quiet, bar},
+    catalog::{Connection, feedback, models, snoozes, snoozes::SnoozeRow},
+    domain::{BatchSpec, MetricName, ModelQuality, Timestamp, Verdict},
+};
+
+use crate::jobs::{AsOf, JobError};
+
+/// What the policies of a batch are made of, beside its settings.
+#[derive(Default)]
+pub(in crate::jobs) struct Known {
+    /// What the trainings of the current models found out.
+    qualities: BTreeMap<MetricName, ModelQuality>,
+    /// The newest word on each alert.
+    votes: BTreeMap<MetricName, Vec<(Verdict, Timestamp)>>,
+    snoozes: Vec<SnoozeRow>,
+    now: Option<Timestamp>,
+}
+
+impl Known {
+    /// Reads it, as it was known at an instant.
+    pub(in crate::jobs) async fn load(
+        conn: &mut Connection,
+        batch: &BatchSpec,
+        as_of: AsOf,
+    ) -> Result<Self, JobError> {
+        let rows = models::currents(conn, &batch.name).await?;
+        let from = as_of.now - batch.score.window;
+        let mut votes = BTreeMap::<_, Vec<_>>::new();
+        for (metric, verdict, at) in feedback::newest(conn, &batch.name).await? {
+            votes.entry(metric).or_default().push((verdict, at));
+        }
+        Ok(Self {
+            qualities: rows
+                .into_iter()
+                .filter_map(|row| Some((row.metric, row.quality?)))
+                .collect(),
+            votes,
+            snoozes: snoozes::ending_after(conn, &batch.name, from).await?,
+            now: Some(as_of.now),
+        })
+    }
+
+    /// Until when somebody wants a metric to be silent.
+    fn snoozed_until(&self, metric: &MetricName) -> Option<Timestamp> {
+        let is_own = |row: &&SnoozeRow| {
+            Some(row.since) <= self.now && row.metric.as_ref().is_none_or(|name| name == metric)
+        };
+        self.snoozes.iter().filter(is_own).map(|row| row.until).max()
+    }
+}
+
+/// The policies of a batch.
+pub(in crate::jobs) struct Policies<'a> {
+    batch: &'a BatchSpec,
+    known: &'a Known,
+    usual: Policy,
+}
+
+impl<'a> Policies<'a> {
+    /// Compiles what most metrics share.
+    pub(in crate::jobs) fn new(
+        batch: &'a BatchSpec,
+        known: &'a Known,
+    ) -> Result<Self, PolicyError> {
+        let mut usual = Policy::compile(&batch.alert)?;
+        usual.quiet = Quiet::of(batch);
+        Ok(Self { batch, known, usual })
+    }
+
+    /// The policy of a metric.
+    pub(in crate::jobs) fn of(&self, metric: &MetricName) -> Result<Cow<'_, Policy>, PolicyError> {
+        let own = self.batch.metrics.get(metric).and_then(|spec| spec.alert.as_ref());
+        let mut policy = match own {
+            None => Cow::Borrowed(&self.usual),
+            Some(spec) => {
+                let mut own = Policy::compile(spec)?;
+                own.quiet = self.usual.quiet.clone();
+                Cow::Owned(own)
+            }
+        };
+        let threshold = policy.spec.threshold_by(self.known.qualities.get(metric));
+        let raised = self.bar(threshold, metric);
+        let threshold = raised.map_or(threshold, |bar| bar.threshold);
+        if threshold != policy.spec.threshold {
+            policy.to_mut().spec.threshold = threshold;
+        }
+        if let Some(bar) = raised {
+            policy.to_mut().remark = Some(bar.words());
+        }
+        if let Some(until) = self.known.snoozed_until(metric) {
+            let quiet = policy.quiet.clone();
+            policy.to_mut().quiet = quiet.snoozed(Some(until));
+        }
+        Ok(policy)
+    }
+
+    fn bar(&self, threshold: f64, metric: &MetricName) -> Option<Bar> {
+        bar(threshold, self.known.votes.get(metric)?, self.known.now?)
+    }
+}
