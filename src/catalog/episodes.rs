@@ -27,6 +27,17 @@ pub async fn firing(
     .doing("read alerts that are not over")
 }
 
+/// All alerts that are not over.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn all_firing(conn: &mut Connection) -> Result<Vec<AlertRow>, CatalogError> {
+    sqlx::query_as("SELECT * FROM alerts WHERE state = 'firing' ORDER BY batch, metric, at")
+        .fetch_all(conn)
+        .await
+        .doing("read all alerts that are not over")
+}
+
 /// Notes that an alert goes on.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Layer 6: the command line. Parses arguments, puts the parts together, prints what came of it.
 //! The only place where errors become text and exit codes.
 
+mod attend;
 mod backfill;
 mod backtest;
 mod batches;
@@ -153,6 +154,8 @@ enum Alerts {
     Sent(deliveries::Deliveries),
     /// How an alert came about: its score made again, then gate by gate, and who was told
     Explain(explain::ExplainAlert),
+    #[command(flatten)]
+    Attended(attend::Attend),
     /// Say what an alert was worth, or that it was an incident models should not learn from
     Feedback(feedback::Say),
 }
@@ -232,6 +235,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Alerts(Alerts::Explain(command)) => {
             on_runtime(explain::explain_alert(&global, command))
         }
+        Command::Alerts(Alerts::Attended(command)) => on_runtime(attend::attend(&global, command)),
         Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
         Command::Channels(command) => on_runtime(channels::channels(&global, command)),
         Command::Models(Models::Shown(command)) => on_runtime(show::models(&global, command)),

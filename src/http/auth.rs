@@ -68,7 +68,9 @@ impl Keys<'_> {
         let wanted = match need {
             Need::Nothing => return Ok(()),
             // Nothing that changes anything is behind these routes.
-            Need::Role(_) if self.tokens.is_empty() && self.bound.is_loopback() => return Ok(()),
+            Need::Role(Role::Viewer) if self.tokens.is_empty() && self.bound.is_loopback() => {
+                return Ok(());
+            }
             Need::Role(role) => *role,
             Need::Push { .. } => Role::Operator,
         };
@@ -76,6 +78,10 @@ impl Keys<'_> {
         if is_push && self.tokens.is_empty() && self.of_batch.is_none() {
             let message = "nobody may push to this batch: enable it and set `token` in its [source], \
                            or [server.tokens]";
+            return Err(Failure::new(StatusCode::FORBIDDEN, message));
+        }
+        if matches!(need, Need::Role(_)) && self.tokens.is_empty() && self.bound.is_loopback() {
+            let message = "nobody may change anything here: set [server.tokens]";
             return Err(Failure::new(StatusCode::FORBIDDEN, message));
         }
         let Some(presented) = presented(headers) else {
@@ -103,6 +109,12 @@ impl Keys<'_> {
             self.tokens.iter().map(|spec| is_same(presented, &spec.token).then_some(spec.role));
         fits.fold(None, Option::max)
     }
+}
+
+/// The name of the token a request carries.
+pub(super) fn name(tokens: &[TokenSpec], headers: &HeaderMap) -> Option<String> {
+    let presented = presented(headers)?;
+    tokens.iter().find(|spec| is_same(&presented, &spec.token)).map(|spec| spec.name.clone())
 }
 
 /// The token a request carries.
@@ -229,6 +241,7 @@ mod tests {
     fn without_tokens_this_machine_reads_and_nobody_pushes() {
         let none = HeaderMap::new();
         assert_eq!(status("127.0.0.1", false, &Need::Role(Role::Viewer), &none), 200);
+        assert_eq!(status("127.0.0.1", false, &Need::Role(Role::Operator), &none), 403);
         assert_eq!(status("0.0.0.0", false, &Need::Role(Role::Viewer), &none), 401);
         assert_eq!(status("127.0.0.1", false, &push(), &none), 403);
         assert_eq!(status("127.0.0.1", false, &push(), &bearer(OPERATOR)), 403);

@@ -4,6 +4,7 @@
 mod api;
 mod ask;
 mod assets;
+mod attend;
 mod auth;
 mod dashboard;
 mod failure;

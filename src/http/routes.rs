@@ -12,7 +12,9 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{api, ask::Named, assets, dashboard, failure::Failure, guard, plots, push, site::Site};
+use super::{
+    api, ask::Named, assets, attend, dashboard, failure::Failure, guard, plots, push, site::Site,
+};
 
 pub(super) fn router(site: Arc<Site>) -> Router {
     let api = Router::new()
@@ -27,6 +29,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/batches/{batch}/write", post(push::remote_write))
         .route("/alerts", get(api::alerts))
         .route("/alerts/{id}", get(api::alert))
+        .route("/alerts/{id}/{action}", post(attend::by_program))
+        .route("/snoozes", post(attend::snooze))
         .route("/alerts/{id}/chart.png", get(plots::alert_png))
         .route("/alerts/{id}/chart.svg", get(plots::alert_svg))
         .route("/alerts/{id}/explain", get(api::explain_alert))
@@ -46,6 +50,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/batches/{batch}/metrics/{metric}", get(dashboard::metric))
         .route("/alerts", get(dashboard::alerts))
         .route("/alerts/{id}", get(dashboard::alert))
+        .route("/alerts/{id}/{action}", post(attend::by_page))
         .route("/runs", get(dashboard::runs))
         .route("/runs/{id}", get(dashboard::run))
         .route("/models", get(dashboard::models))

@@ -5,6 +5,7 @@ mod about;
 #[cfg(test)]
 mod about_tests;
 mod alert;
+mod attend;
 #[cfg(test)]
 mod calendar_tests;
 mod change;
@@ -54,6 +55,7 @@ mod watch_tests;
 mod window;
 
 pub use about::{AlertContext, about};
+pub use attend::{Attention, LONGEST_SNOOZE, attend, close_abandoned, snooze};
 pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};

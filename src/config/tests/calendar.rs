@@ -1,7 +1,7 @@
 //! `[calendar]`: countries, files, and what is said of wrong ones.
 
 use super::*;
-use crate::config::read;
+use crate::{config::read, domain::Timestamp};
 
 const FILE: &str = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART;VALUE=DATE:20260612\nEND:VEVENT\nEND:VCALENDAR\n";
 

@@ -92,6 +92,16 @@ pub(in crate::http) async fn one(
         "alert.html",
         filled! { page, alert, chart, rows, window, explained, beside, lasted },
     )
+    let (episode, acked) = (row.episode.clone(), row.acked.clone());
+    let (acked_at, acked_by) = acked.unzip();
+    let is_firing = !row.is_over();
+    // Without tokens nobody may change anything.
+    let can_act = !site.project().system.server.tokens.is_empty();
+    let context = filled! {
+        page, alert, chart, rows, window, explained, episode, acked_at, acked_by, is_firing,
+        can_act,
+    };
+    site.render("alert.html", context)
 }
 
 /// The points around an alert, as many as make a chart.
