@@ -190,6 +190,7 @@ pub(super) fn maintain(live: &Live) -> Chore {
                     }
                 }
             }
+            close_abandoned(&ctx, &project.batches).await;
             match jobs::sweep(&ctx).await {
                 Ok(swept) if swept == jobs::Swept::default() => {}
                 Ok(swept) => {
@@ -200,6 +201,16 @@ pub(super) fn maintain(live: &Live) -> Chore {
             }
         })
     })
+}
+
+/// Alerts of batches that are gone or switched off are nobody's any more.
+async fn close_abandoned(ctx: &JobContext, batches: &[BatchSpec]) {
+    let kept = batches.iter().filter(|batch| batch.enabled).map(|batch| batch.name.clone());
+    match jobs::close_abandoned(&ctx.catalog, &kept.collect(), (ctx.clock)()).await {
+        Ok(0) => {}
+        Ok(n_alerts) => tracing::info!("closed {n_alerts} alerts of batches that are gone"),
+        Err(error) => tracing::error!("could not close old alerts: {}", chain(&error.into())),
+    }
 }
 
 /// Counts what the daemon does.

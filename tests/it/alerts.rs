@@ -19,14 +19,14 @@ fn with_spikes(hours_ago: &[i64]) -> Project {
 }
 
 /// Hours before the end of every alert under these settings (the defaults of the test: all of the
-/// last 48 points can alert, and nothing is snoozed), with the report of the run.
+/// last 48 points can alert, nothing is snoozed, and every hit is an alert), with the report of the run.
 fn judge(project: &Project, alert: &str) -> (Vec<i64>, Value) {
     judge_with(project, alert, "")
 }
 
 fn judge_with(project: &Project, alert: &str, more: &str) -> (Vec<i64>, Value) {
     let mut keys = vec!["channels = [\"file\"]"];
-    for default in ["recent = 48", "snooze = \"0s\""] {
+    for default in ["recent = 48", "snooze = \"0s\"", "resolve_after = 0"] {
         let key = default.split(' ').next().unwrap();
         if !alert.contains(key) {
             keys.push(default);
@@ -190,5 +190,28 @@ fn a_metric_that_stops_is_reported_once_however_often_it_is_looked_at() {
             (&silent[0]["kind"], &silent[0]["at"]),
             (&"absence".into(), &"2026-02-28T11:00:00Z".into())
         );
+    }
+}
+
+#[test]
+fn people_silence_a_batch_look_after_an_alert_and_close_it() {
+    let project = Project::shop();
+    project.pass();
+    let alert = project.list(&["alerts", "list", "--state", "firing"]).remove(0);
+    let id = alert["id"].as_str().unwrap();
+    project.run(&["alerts", "ack", id, "--author", "ana"]).succeeded();
+    let shown = project.run(&["alerts", "show", id]).stdout;
+    assert!(shown.contains("by ana since"), "{shown}");
+    project.run(&["alerts", "resolve", id]).succeeded();
+    assert!(project.list(&["alerts", "list", "--state", "firing"]).is_empty());
+    assert_eq!(project.list(&["alerts", "list", "--state", "resolved"])[0]["resolution"], "closed");
+    for what in [id, "shop", "shop/orders"] {
+        project.run(&["alerts", "snooze", what, "--for", "4h"]).succeeded();
+    }
+    for wrong in
+        [&["shop", "--for", "0s"][..], &["shop", "--for", "91d"], &["nothing", "--for", "4h"]]
+    {
+        let ran = project.run(&[&["alerts", "snooze"], wrong].concat());
+        assert!(!ran.stderr.is_empty() && ran.stdout.is_empty(), "{wrong:?}");
     }
 }

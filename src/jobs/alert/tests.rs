@@ -7,11 +7,12 @@ use crate::{
         snoozes::{self, SnoozeRow},
     },
     domain::{
-        AlertReport, AlertState, Feedback, Grouping, JobKind, Maintenance, MaintenanceTime,
-        MessageEvent, MessageId, MetricName, Resolution, RunReport, Span, Timestamp, Verdict,
+        AlertId, AlertReport, AlertState, Feedback, Grouping, JobKind, Maintenance,
+        MaintenanceTime, MessageEvent, MessageId, MetricName, Resolution, RunReport, Span,
+        Timestamp, Verdict,
     },
     jobs::{
-        AsOf,
+        AsOf, Attention, attend, close_abandoned,
         fixture::{self, Fixture},
     },
 };
@@ -213,4 +214,26 @@ async fn a_down_vote_raises_the_bar_and_the_next_alert_says_so() {
     let now = (fixture.ctx.clock)();
     let tally = feedback::tally(&mut reader, Some(&fixture.batch.name), now).await.unwrap();
     assert_eq!((tally.precision(), tally.response_rate()), (Some(0.0), Some(0.5)));
+}
+
+#[tokio::test]
+async fn an_alert_somebody_closes_or_whose_batch_is_gone_is_said_to_be_over_once() {
+    let fixture = trained(&["orders", "visits"]).await;
+    pass(&fixture, &["orders", "visits"], &[HIGH]).await;
+    let rows = all(&fixture).await;
+    let (catalog, now) = (&fixture.ctx.catalog, minute(5));
+    let closed = (Attention::Resolve, "ana");
+    for _ in 0..2 {
+        let row = attend(catalog, &rows[0].alert.id, closed, now).await.unwrap().unwrap();
+        assert_eq!(row.episode.resolution, Some(Resolution::Closed));
+    }
+    let kept = [fixture.batch.name.clone()].into();
+    assert_eq!(close_abandoned(catalog, &kept, now).await.unwrap(), 0);
+    for n_closed in [1, 0] {
+        assert_eq!(close_abandoned(catalog, &[].into(), now).await.unwrap(), n_closed);
+    }
+    let resolved = (MessageEvent::Resolved, 1);
+    assert_eq!(said(&fixture).await, [(MessageEvent::Firing, 2), resolved, resolved]);
+    let unknown = AlertId("none".into());
+    assert_eq!(attend(catalog, &unknown, closed, now).await.unwrap(), None);
 }
