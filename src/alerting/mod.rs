@@ -7,6 +7,8 @@ mod change;
 mod compare;
 #[cfg(test)]
 mod budget_tests;
+#[cfg(test)]
+mod course_tests;
 mod decide;
 mod episode;
 mod feedback;

@@ -69,3 +69,49 @@ async fn a_viewer_changes_nothing() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_operator_looks_after_an_alert_and_a_viewer_or_another_site_does_not() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    let operator = "Bearer operator-token-0123456789";
+    let own = [("host", "localhost"), ("authorization", operator)];
+    let listed = fixture.ask(Method::GET, "/api/v1/alerts", &own).await;
+    let id = listed.json()["items"][0]["id"].as_str().unwrap().to_owned();
+    let post = |uri: String, headers: Vec<(&'static str, String)>| {
+        let fixture = &fixture;
+        async move {
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            fixture.ask(Method::POST, &uri, &headers).await
+        }
+    };
+    let with = |token: &str, more: Option<(&'static str, String)>| {
+        let mut headers =
+            vec![("host", "localhost".to_owned()), ("authorization", format!("Bearer {token}"))];
+        headers.extend(more);
+        headers
+    };
+    let ack = format!("/api/v1/alerts/{id}/ack");
+    let foreign = Some(("origin", "https://evil.example".to_owned()));
+    for headers in [with(VIEWER, None), with("operator-token-0123456789", foreign)] {
+        assert_eq!(post(ack.clone(), headers).await.status, StatusCode::FORBIDDEN);
+    }
+    let operator = || with("operator-token-0123456789", None);
+    let acked = post(ack, operator()).await;
+    assert_eq!(acked.json()["acked"][1], "pusher", "{}", acked.body);
+    for (uri, status) in [
+        (format!("/alerts/{id}/resolve"), 303),
+        (format!("/api/v1/alerts/{id}/feedback?verdict=down&note=no"), 200),
+        (format!("/api/v1/alerts/{id}/feedback?verdict=great"), 400),
+        (format!("/api/v1/alerts/{id}/snooze?for=4h"), 200),
+        (format!("/api/v1/alerts/{id}/snooze?for=0s"), 400),
+        (format!("/api/v1/alerts/{id}/shout"), 404),
+        ("/api/v1/alerts/none/ack".to_owned(), 404),
+        ("/api/v1/snoozes?batch=shop&for=1h".to_owned(), 201),
+        ("/api/v1/snoozes?batch=nope&for=1h".to_owned(), 404),
+        ("/api/v1/runs".to_owned(), 405),
+    ] {
+        let answer = post(uri.clone(), operator()).await;
+        assert_eq!(answer.status.as_u16(), status, "{uri}: {}", answer.body);
+    }
+}

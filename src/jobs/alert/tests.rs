@@ -78,7 +78,7 @@ async fn one(fixture: &Fixture) -> AlertRow {
 async fn said(fixture: &Fixture) -> Vec<(MessageEvent, usize)> {
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
     let far = noon() + Span::days(3_650);
-    let due = outbox::due(&mut tx, &outbox::Taking::at(far), 100).await.unwrap();
+    let due = outbox::take(&mut tx, "log", outbox::Taking::at(far), 100).await.unwrap();
     let mut said = Vec::new();
     for delivery in due {
         let message: &MessageId = &delivery.message;
