@@ -279,7 +279,7 @@ impl Changed {
         let n_weeks = (to - from).as_secs_f64() / Span::days(7).as_secs_f64();
         for (n, batch) in both.iter().enumerate() {
             self.alerts[n] = alerts[n].len();
-            self.messages_per_week[n] = jobs::n_messages(batch, &alerts[n]) as f64 / n_weeks;
+            self.messages_per_week[n] = jobs::n_messages(batch, &alerts[n])? as f64 / n_weeks;
         }
         let bucket = both[1].features.resample;
         let slack = bucket.map_or(SLACK, |bucket| Span::from_micros(3 * bucket.micros()));

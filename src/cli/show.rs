@@ -12,10 +12,8 @@ use crate::{
         segments,
     },
     domain::{
-        AlertId, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind, Span,
-        Timestamp, words::number,
-        AlertId, AlertState, BatchName, Feedback, Judged, MetricName, ModelCard, ModelQuality,
-        SegmentKind, Span, Timestamp, words::number,
+        AlertId, AlertState, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
+        Span, Timestamp, words::number,
     },
     io::{Key, json},
     series::Range,
@@ -280,50 +278,6 @@ fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)>
         ("score", or_dash(row.last_score, |score| format!("{score:.3}"))),
         ("scored at", or_dash(row.last_score_at, |at| at.to_string())),
         ("passed over", or_dash(row.skip_reason.as_ref(), ToString::to_string)),
-    ]
-}
-
-fn alert_cells(row: &AlertRow) -> Vec<String> {
-    let alert = &row.alert;
-    vec![
-        alert.id.0.chars().take(12).collect(),
-        alert.at.to_string(),
-        row.episode.state.to_string(),
-        (row.episode.until - alert.since).to_string(),
-        alert.batch.to_string(),
-        alert.metric.to_string(),
-        or_dash(alert.score, |score| format!("{score:.3}")),
-        alert.reason.clone(),
-    ]
-}
-
-fn alert_fields(row: &AlertRow, now: Timestamp) -> Vec<(&'static str, String)> {
-    let (alert, episode) = (&row.alert, &row.episode);
-    let over = episode.resolved_at.zip(episode.resolution);
-    let expected = alert.band.map(|band| {
-        let (lower, upper) = (number(band.lower), number(band.upper));
-        format!("{} ({lower} to {upper})", number(band.expected))
-    });
-    vec![
-        ("alert", alert.id.to_string()),
-        ("batch", alert.batch.to_string()),
-        ("metric", alert.metric.to_string()),
-        ("kind", alert.kind.to_string()),
-        ("severity", alert.severity.to_string()),
-        ("at", format!("{} ({})", alert.at, ago(now, alert.at))),
-        ("since", alert.since.to_string()),
-        ("value", or_dash(alert.value, number)),
-        ("expected", or_dash(expected, |text| text)),
-        ("score", or_dash(alert.score, |score| format!("{score:.4}"))),
-        ("threshold", or_dash(alert.threshold, |threshold| threshold.to_string())),
-        ("model", or_dash(alert.model.as_ref(), ToString::to_string)),
-        ("reason", alert.reason.clone()),
-        ("raised", format!("{} by run {}", row.raised_at, row.run)),
-        ("state", episode.state.to_string()),
-        ("until", format!("{} (lasted {})", episode.until, episode.until - alert.since)),
-        ("peak score", or_dash(episode.peak_score, |score| format!("{score:.4}"))),
-        ("over", or_dash(over, |(at, why)| format!("{at} ({why})"))),
-        ("looked after", or_dash(row.acked.as_ref(), |(at, who)| format!("by {who} since {at}"))),
     ]
 }
 

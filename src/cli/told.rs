@@ -50,6 +50,8 @@ pub(super) fn alert_cells(row: &AlertRow) -> Vec<String> {
     vec![
         alert.id.0.chars().take(12).collect(),
         alert.at.to_string(),
+        row.episode.state.to_string(),
+        (row.episode.until - alert.since).to_string(),
         alert.batch.to_string(),
         alert.metric.to_string(),
         or_dash(alert.score, |score| format!("{score:.3}")),
@@ -58,7 +60,8 @@ pub(super) fn alert_cells(row: &AlertRow) -> Vec<String> {
 }
 
 pub(super) fn alert_fields(row: &AlertRow, now: Timestamp) -> Vec<(&'static str, String)> {
-    let alert = &row.alert;
+    let (alert, episode) = (&row.alert, &row.episode);
+    let over = episode.resolved_at.zip(episode.resolution);
     let expected = alert.band.map(|band| {
         let (lower, upper) = (number(band.lower), number(band.upper));
         format!("{} ({lower} to {upper})", number(band.expected))
@@ -81,5 +84,9 @@ pub(super) fn alert_fields(row: &AlertRow, now: Timestamp) -> Vec<(&'static str,
         ("model", or_dash(alert.model.as_ref(), ToString::to_string)),
         ("reason", alert.reason.clone()),
         ("raised", format!("{} by run {}", row.raised_at, row.run)),
+        ("state", episode.state.to_string()),
+        ("peak score", or_dash(episode.peak_score, |score| format!("{score:.4}"))),
+        ("over", or_dash(over, |(at, why)| format!("{at} ({why})"))),
+        ("looked after", or_dash(row.acked.as_ref(), |(at, who)| format!("by {who} since {at}"))),
     ]
 }

@@ -10,11 +10,11 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    alerting::{self, PastAlerts, Policy, PolicyError, Scored, context_rows},
+    alerting::{self, PastAlerts, Policy, PolicyError, Router, Saying, Scored, context_rows},
     catalog::models::{self, ModelRow},
     domain::{
-        Alert, AlertKind, AlertSpec, BatchSpec, MetricName, ModelQuality, ModelVersion, ScorePoint,
-        Series, Span, Timestamp,
+        Alert, AlertKind, AlertSpec, BatchSpec, MessageEvent, MetricName, ModelQuality,
+        ModelVersion, ScorePoint, Series, Span, Timestamp,
     },
     series::Range,
 };

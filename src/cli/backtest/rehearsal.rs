@@ -176,8 +176,13 @@ impl Rehearsal {
         metric: Option<MetricName>,
     ) -> anyhow::Result<Vec<Alert>> {
         let batch = Some(batch.name.clone());
-        let filter =
-            AlertFilter { batch, metric, since: Some(from), limit: MOST_ALERTS, offset: 0 };
+        let filter = AlertFilter {
+            batch,
+            metric,
+            since: Some(from),
+            limit: MOST_ALERTS,
+            ..AlertFilter::default()
+        };
         let rows = alerts::list(&mut *self.ctx.catalog.reader().await?, &filter).await?;
         Ok(rows.into_iter().rev().map(|row| row.alert).collect())
     }

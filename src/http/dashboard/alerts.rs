@@ -87,19 +87,15 @@ pub(in crate::http) async fn one(
     };
     let beside = beside.map(|beside| Beside::of(&beside));
     let lasted = rough(row.episode.until.max(row.alert.at) - row.alert.since);
-    let alert = AlertView::new(row, batch.as_slice());
-    site.render(
-        "alert.html",
-        filled! { page, alert, chart, rows, window, explained, beside, lasted },
-    )
     let (episode, acked) = (row.episode.clone(), row.acked.clone());
     let (acked_at, acked_by) = acked.unzip();
     let is_firing = !row.is_over();
     // Without tokens nobody may change anything.
     let can_act = !site.project().system.server.tokens.is_empty();
+    let alert = AlertView::new(row, batch.as_slice());
     let context = filled! {
-        page, alert, chart, rows, window, explained, episode, acked_at, acked_by, is_firing,
-        can_act,
+        page, alert, chart, rows, window, explained, beside, lasted, episode, acked_at, acked_by,
+        is_firing, can_act,
     };
     site.render("alert.html", context)
 }

@@ -360,9 +360,6 @@ async fn judge(
     let as_judged =
         |point: ScorePoint| judged.filter(|one| one.at == point.at).cloned().unwrap_or(point);
     let scores: Vec<Scored> = scores.into_iter().map(as_judged).map(scored).collect();
-    let policy = Policy::compile(&spec)?;
-    let past = PastAlerts { last_fired };
-    let scores: Vec<Scored> = scores.into_iter().map(scored).collect();
     let mut policy = Policy::compile(&spec)?;
     policy.quiet = Quiet::of(batch).snoozed(silence.as_ref().map(|(until, _)| *until));
     let past = PastAlerts { last_fired, open: open.as_ref().map(open_alert) };
