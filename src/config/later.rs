@@ -16,10 +16,6 @@ const LATER_WORDS: &[(&str, &[&str])] = &[
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
     ("storage.backend", &["s3", "gcs", "azure"]),
-    (
-        "channels.kind",
-        &["slack", "email", "alertmanager", "pagerduty", "teams", "discord", "telegram", "ntfy"],
-    ),
 ];
 
 /// Parts of a key's name that make its value one not to show.

@@ -206,7 +206,7 @@ fn is_header(name: &str, value: &Secret) -> bool {
     !name.is_empty() && name.bytes().all(is_token) && value.reveal().bytes().all(is_text)
 }
 
-fn auth(section: &mut Section<'_>) -> Option<WebAuth> {
+pub(super) fn auth(section: &mut Section<'_>) -> Option<WebAuth> {
     let help = "write { bearer = \"…\" } or { user = \"…\", password = \"…\" }";
     let both = section.has("bearer") && (section.has("user") || section.has("password"));
     let place = section.place.clone();

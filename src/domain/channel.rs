@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Secret, Span,
+    AlertmanagerSpec, EmailSpec, NtfySpec, PagerdutySpec, Secret, SlackSpec, Span, TelegramSpec,
     run::{UnknownText, text_enum},
 };
 
@@ -43,6 +43,28 @@ pub enum ChannelKind {
         /// Key of the signature, `whsec_` and base64; unsigned without.
         secret: Option<Secret>,
     },
+    /// Prometheus's Alertmanager (API v2).
+    Alertmanager(AlertmanagerSpec),
+    /// Mail through an SMTP server.
+    Email(EmailSpec),
+    /// Slack.
+    Slack(SlackSpec),
+    /// PagerDuty (Events API v2).
+    Pagerduty(PagerdutySpec),
+    /// Microsoft Teams (a Workflows webhook).
+    Teams {
+        /// Its address, which is all that is needed to post.
+        url: Secret,
+    },
+    /// Discord (a webhook).
+    Discord {
+        /// Its address, which is all that is needed to post.
+        url: Secret,
+    },
+    /// Telegram (a bot).
+    Telegram(TelegramSpec),
+    /// ntfy.
+    Ntfy(NtfySpec),
 }
 
 impl ChannelKind {
@@ -52,6 +74,34 @@ impl ChannelKind {
             Self::Log => "log",
             Self::File { .. } => "file",
             Self::Webhook { .. } => "webhook",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Email(_) => "email",
+            Self::Slack(_) => "slack",
+            Self::Pagerduty(_) => "pagerduty",
+            Self::Teams { .. } => "teams",
+            Self::Discord { .. } => "discord",
+            Self::Telegram(_) => "telegram",
+            Self::Ntfy(_) => "ntfy",
+        }
+    }
+
+    /// What it must not show, nor let others show.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Log | Self::File { .. } => Vec::new(),
+            Self::Webhook { url, secret } => [url].into_iter().chain(secret).collect(),
+            Self::Alertmanager(AlertmanagerSpec { url, auth, .. }) => {
+                [url].into_iter().chain(auth.secret()).collect()
+            }
+            Self::Email(EmailSpec { login, .. }) => login.iter().map(|(_, word)| word).collect(),
+            Self::Slack(SlackSpec::Webhook { url }) => vec![url],
+            Self::Slack(SlackSpec::Bot { token, .. }) => vec![token],
+            Self::Pagerduty(PagerdutySpec { routing_key, .. }) => vec![routing_key],
+            Self::Teams { url } | Self::Discord { url } => vec![url],
+            Self::Telegram(TelegramSpec { token, .. }) => vec![token],
+            Self::Ntfy(NtfySpec { url, topic, auth }) => {
+                [url, topic].into_iter().chain(auth.secret()).collect()
+            }
         }
     }
 
@@ -59,7 +109,15 @@ impl ChannelKind {
     pub const fn is_remote(&self) -> bool {
         match self {
             Self::Log | Self::File { .. } => false,
-            Self::Webhook { .. } => true,
+            Self::Webhook { .. }
+            | Self::Alertmanager(_)
+            | Self::Email(_)
+            | Self::Slack(_)
+            | Self::Pagerduty(_)
+            | Self::Teams { .. }
+            | Self::Discord { .. }
+            | Self::Telegram(_)
+            | Self::Ntfy(_) => true,
         }
     }
 
@@ -68,7 +126,16 @@ impl ChannelKind {
     pub const fn usual_pace(&self) -> PaceSpec {
         match self {
             Self::Log | Self::File { .. } => PaceSpec::UNLIMITED,
+            // Its receiver groups and paces by itself.
+            Self::Alertmanager(_) => PaceSpec::UNLIMITED,
             Self::Webhook { .. } => PaceSpec::people(10),
+            Self::Email(_)
+            | Self::Slack(_)
+            | Self::Pagerduty(_)
+            | Self::Teams { .. }
+            | Self::Discord { .. }
+            | Self::Telegram(_)
+            | Self::Ntfy(_) => PaceSpec::people(1),
         }
     }
 }

@@ -17,6 +17,7 @@ mod names;
 mod period;
 mod plain;
 mod reason;
+mod receiver;
 mod remembered;
 mod route;
 mod rules;
@@ -55,6 +56,10 @@ pub use names::{BatchName, MetricName, NameError};
 pub use period::{Period, WarmingUp};
 pub use plain::Plain;
 pub use reason::{Judged, change};
+pub use receiver::{
+    AlertmanagerSpec, EmailSpec, MailTls, NtfySpec, PagerSeverity, PagerdutySpec, SlackSpec,
+    TelegramSpec,
+};
 pub use remembered::Remembered;
 pub use route::{BadHours, Day, Hours, RouteSpec};
 pub use rules::{ChangeSpec, Lasting, LimitState, Limits, RuleSpec, StillSpec};

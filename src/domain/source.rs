@@ -59,6 +59,16 @@ pub enum WebAuth {
     },
 }
 
+impl WebAuth {
+    /// What must not be shown of it.
+    pub const fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::None => None,
+            Self::Bearer(secret) | Self::Basic { password: secret, .. } => Some(secret),
+        }
+    }
+}
+
 /// An address that answers with rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpSpec {

@@ -54,12 +54,16 @@ pub fn rough(span: Span) -> String {
 /// A text from outside on one line: control, direction-changing and invisible characters are
 /// written as escapes, and a long one is cut.
 pub fn shown(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(MAX_SHOWN * 4));
-    for (n, character) in text.chars().enumerate() {
-        if n == MAX_SHOWN {
-            line.push('…');
-            break;
-        }
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", one_line(&text[..end])),
+        None => one_line(text),
+    }
+}
+
+/// As [`shown`], at its full length.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
         if character.is_control() || is_invisible(character) {
             line.extend(character.escape_default());
         } else {

@@ -98,6 +98,28 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
+/// A host without an address that may be called.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// It has none that may be called.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// Its name could not be looked up.
+    #[error(transparent)]
+    Name(#[from] std::io::Error),
+}
+
+/// The addresses of a host, an address itself or a name, that may be called. Connect to these, and
+/// not to the name: it may stand for another address a moment later.
+///
+/// # Errors
+/// [`LookupError`], which says what is wrong with the host.
+pub async fn lookup(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, LookupError> {
+    let host = host.trim_matches(['[', ']']);
+    let found = tokio::net::lookup_host((host, port)).await?;
+    Ok(permitted(found, reach)?)
+}
+
 /// Looks names up and gives only addresses that may be called. The connection is made to exactly
 /// these, so that a name cannot stand for another address a moment later.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ mod patience;
 
 use std::error::Error;
 
-pub use address::{Forbidden, Reach, check};
+pub use address::{Forbidden, LookupError, Reach, check, lookup};
 pub use client::{Certificates, Client};
 pub use heartbeat::beat;
 pub use patience::retry_after;

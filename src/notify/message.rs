@@ -17,13 +17,11 @@
 //!
 //! The outer `id` is the delivery's: it is also the `webhook-id`, and the same on every attempt.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{
-    Alert, AlertKind, BatchName, Episode, MessageEvent, Severity, Timestamp, words,
-};
+use crate::domain::{Alert, BatchName, Episode, MessageEvent, Timestamp, words};
 
 /// One message on its way to one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,66 +136,10 @@ struct Details<'a> {
 }
 
 /// Said in a message that an earlier attempt may have brought.
-pub(super) const REPEAT: &str = "You may know this already: an earlier attempt may have arrived.";
+const REPEAT: &str = "You may know this already: an earlier attempt may have arrived.";
 
 fn zone_name<S: Serializer>(zone: &chrono_tz::Tz, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(zone.name())
-}
-
-impl Note {
-    /// The alert in half a line, by the metric's full name.
-    fn title(&self) -> String {
-        let batch = words::shown(self.alert.batch.as_str());
-        let metric = words::shown(self.alert.metric.as_str());
-        let loudness = match self.alert.severity {
-            Severity::Warning => "",
-            Severity::Critical => "critical: ",
-        };
-        format!("{loudness}{batch}/{metric} {}", what(self.alert.kind))
-    }
-
-    fn write(&self, text: &mut String) {
-        let mut line = |label: &str, value: &str| {
-            // Writing to a string cannot fail.
-            writeln!(text, "{label}: {}", words::shown(value)).unwrap_or_default();
-        };
-        line("at", &self.alert.at.to_string());
-        if self.alert.since != self.alert.at {
-            line("since", &self.alert.since.to_string());
-        }
-        if let Some(rarity) = &self.rarity {
-            line("unusual", rarity);
-        }
-        if !self.related.is_empty() {
-            line("moved with it", &self.related.join("; "));
-        }
-        if let (Some(score), Some(threshold)) = (self.alert.score, self.alert.threshold) {
-            let [score, threshold] = [score, threshold].map(words::number);
-            line("score", &format!("{score} (threshold {threshold})"));
-        }
-        if let Some(owner) = &self.owner {
-            line("owner", owner);
-        }
-        for (key, value) in &self.tags {
-            line(&words::shown(key), value);
-        }
-        if let Some(page) = &self.links.page {
-            line("more", page);
-        }
-    }
-}
-
-const fn what(kind: AlertKind) -> &'static str {
-    match kind {
-        AlertKind::Anomaly => "looks anomalous",
-        AlertKind::Threshold => "is beyond its limit",
-        AlertKind::Change => "has changed its level",
-        AlertKind::Absence => "has gone silent",
-        AlertKind::Frozen => "does not move any more",
-        AlertKind::Zeros => "is only zero",
-        AlertKind::Rows => "comes with far fewer rows",
-        AlertKind::Pipeline => "does not work",
-    }
 }
 
 impl Message {
@@ -225,6 +167,16 @@ impl Message {
         }
     }
 
+    /// How many alerts it is about beside the first so many.
+    pub(super) fn n_unsaid(&self, n_said: usize) -> u64 {
+        self.alerts.len().saturating_sub(n_said) as u64 + self.n_more
+    }
+
+    /// What a receiver that cannot tell repeats is told of one.
+    pub(super) fn repeat(&self) -> Option<&'static str> {
+        self.may_be_there.then_some(REPEAT)
+    }
+
     /// The message in full, as plain text of several lines.
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", self.title());
@@ -248,8 +200,8 @@ impl Message {
             text.push_str(body);
             text.push('\n');
         }
-        if self.may_be_there {
-            text.push_str(REPEAT);
+        if let Some(repeat) = self.repeat() {
+            text.push_str(repeat);
             text.push('\n');
         }
         text
@@ -280,4 +232,4 @@ impl Message {
 
 #[cfg(test)]
 #[path = "message_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! What a message says, and the one the channels' tests send.
 
 use super::*;
-use crate::domain::{AlertId, Band, MetricName, ModelVersion};
+use crate::domain::{AlertId, AlertKind, Band, MetricName, ModelVersion, Severity};
 
 pub(crate) fn message() -> Message {
     let at = Timestamp::parse("2026-01-31T09:00:00Z").unwrap();

@@ -1,10 +1,25 @@
 //! Telling people: one message to one channel, one attempt. What is due and what follows from an
 //! outcome is the outbox's business; nothing here retries or remembers.
 
+mod alertmanager;
+mod call;
+mod discord;
+mod email;
 mod file;
+mod limits;
 mod message;
+mod note;
+mod ntfy;
+mod pagerduty;
+#[cfg(test)]
+mod receivers_tests;
 mod retry;
 mod signature;
+mod slack;
+mod teams;
+mod telegram;
+#[cfg(test)]
+mod testing;
 mod webhook;
 #[cfg(test)]
 mod webhook_tests;
@@ -12,9 +27,11 @@ mod webhook_tests;
 pub use message::{Chart, Links, Message, Note};
 pub use retry::backoff;
 
+use call::Caller;
+
 use crate::{
     domain::{ChannelKind, ChannelSpec, Span},
-    net::{Client, Reach},
+    net::Client,
 };
 
 /// What became of one attempt.
@@ -50,7 +67,7 @@ pub enum Outcome {
 ///
 /// Dropping the future may leave the message sent or not: treat it as ambiguous.
 pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> Outcome {
-    let reach = if channel.allow_private { Reach::Anywhere } else { Reach::Public };
+    let caller = Caller::new(client, channel, message.sent_at);
     match &channel.kind {
         ChannelKind::Log => {
             log(message);
@@ -58,10 +75,16 @@ pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> 
         }
         ChannelKind::File { path } => file::append(path, message).await,
         ChannelKind::Webhook { url, secret } => {
-            let secret = secret.as_ref();
-            let hook = webhook::Hook { url, secret, reach, timeout: channel.timeout };
-            webhook::post(&hook, message, client).await
+            webhook::post(url, secret.as_ref(), message, &caller).await
         }
+        ChannelKind::Alertmanager(spec) => alertmanager::post(spec, message, &caller).await,
+        ChannelKind::Email(spec) => email::send(spec, message, &caller).await,
+        ChannelKind::Slack(spec) => slack::post(spec, message, &caller).await,
+        ChannelKind::Pagerduty(spec) => pagerduty::post(spec, message, &caller).await,
+        ChannelKind::Teams { url } => teams::post(url, message, &caller).await,
+        ChannelKind::Discord { url } => discord::post(url, message, &caller).await,
+        ChannelKind::Telegram(spec) => telegram::post(spec, message, &caller).await,
+        ChannelKind::Ntfy(spec) => ntfy::post(spec, message, &caller).await,
     }
 }
 

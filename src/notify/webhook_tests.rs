@@ -1,17 +1,22 @@
 //! The webhook against a small receiver on this machine.
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
 
-use super::{Outcome, message::tests::message, send, signature::sign};
+use super::{
+    Outcome,
+    message::tests::message,
+    send,
+    signature::sign,
+    testing::{TOKEN, request},
+};
 use crate::{
     domain::{ChannelKind, ChannelSpec, PaceSpec, Secret, Span},
     net::Client,
 };
 
-const TOKEN: &str = "t0ken-in-the-path";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn channel(url: String) -> ChannelSpec {
@@ -25,24 +30,6 @@ fn channel(url: String) -> ChannelSpec {
         allow_private: true,
         pace: PaceSpec::UNLIMITED,
         fallback: Vec::new(),
-    }
-}
-
-/// Reads a request up to the end of its body.
-async fn request(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "))
-                .map_or(0, |length| length.parse().unwrap());
-            if length <= body.len() {
-                return text.into_owned();
-            }
-        }
-        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "the request ended early");
     }
 }
 

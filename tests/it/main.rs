@@ -42,6 +42,8 @@ mod delivery;
 
 /// Metrics drawn into files.
 mod plot;
+/// Channels against the real other side.
+mod channels;
 
 /// Mistakes in the configuration.
 mod config;

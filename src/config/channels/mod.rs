@@ -6,13 +6,20 @@
 //! `notify::send`. `timeout`, `allow_private` and how messages are dealt out come from
 //! [`ChannelSpec`]; a kind does not read them.
 
+mod alertmanager;
+mod email;
 mod file;
+mod ntfy;
 mod pace;
+mod pagerduty;
+mod posted;
+mod slack;
+mod telegram;
 mod webhook;
 
 use std::collections::BTreeMap;
 
-use crate::domain::{ChannelKind, ChannelSpec, PaceSpec, Span};
+use crate::domain::{ChannelKind, ChannelSpec, PaceSpec, Secret, Span};
 
 use super::{
     check::Check,
@@ -20,6 +27,8 @@ use super::{
     later::did_you_mean,
     place::Located,
     section::{Section, Text},
+    system::is_web_address,
+    values::Refusal,
 };
 
 /// The channel that is always there.
@@ -105,6 +114,14 @@ fn kind(channel: &mut Section<'_>) -> Option<ChannelKind> {
             Kind { name: "log", keys: &[], read: &|_| Some(ChannelKind::Log) },
             Kind { name: "file", keys: file::KEYS, read: &file::read },
             Kind { name: "webhook", keys: webhook::KEYS, read: &webhook::read },
+            Kind { name: "alertmanager", keys: alertmanager::KEYS, read: &alertmanager::read },
+            Kind { name: "email", keys: email::KEYS, read: &email::read },
+            Kind { name: "slack", keys: slack::KEYS, read: &slack::read },
+            Kind { name: "pagerduty", keys: pagerduty::KEYS, read: &pagerduty::read },
+            Kind { name: "teams", keys: posted::KEYS, read: &posted::teams },
+            Kind { name: "discord", keys: posted::KEYS, read: &posted::discord },
+            Kind { name: "telegram", keys: telegram::KEYS, read: &telegram::read },
+            Kind { name: "ntfy", keys: ntfy::KEYS, read: &ntfy::read },
         ],
         &[],
     )
@@ -121,4 +138,32 @@ fn timeout(channel: &mut Section<'_>) -> Span {
     };
     channel.show("timeout", timeout.to_string());
     timeout
+}
+
+/// An http:// or https:// address under `url`, which may hold a token.
+fn web_address(channel: &mut Section<'_>, help: &str) -> Option<Secret> {
+    if !channel.has("url") {
+        channel.missing("url", help);
+    }
+    let url = channel.secret("url")?;
+    if !is_web_address(url.value.reveal()) {
+        channel.check.problem(&url.place, "this is not an http:// or https:// address");
+    }
+    Some(url.value)
+}
+
+/// Where a service's API is: an address that holds no secret, for stand-ins and other regions.
+fn api_address(channel: &mut Section<'_>, usual: &str) -> Option<String> {
+    let address = channel.parsed("api", "an address", |text| match is_web_address(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Refusal {
+            message: format!("`{text}` is not an http:// or https:// address"),
+            help: Some(format!("usually it is {usual}")),
+        }),
+    });
+    if address.is_none() && !channel.is_shown("api") {
+        channel.show("api", usual);
+        return Some(usual.to_owned());
+    }
+    Some(address?.value)
 }

@@ -4,20 +4,12 @@ use base64::Engine;
 
 use crate::domain::ChannelKind;
 
-use super::super::{section::Section, system::is_web_address};
+use super::{super::section::Section, web_address};
 
 pub(super) const KEYS: &[&str] = &["url", "secret"];
 
 pub(super) fn read(channel: &mut Section<'_>) -> Option<ChannelKind> {
-    if !channel.has("url") {
-        channel.missing("url", "write the address that alerts are posted to");
-    }
-    let url = channel.secret("url");
-    if let Some(url) = &url
-        && !is_web_address(url.value.reveal())
-    {
-        channel.check.problem(&url.place, "this is not an http:// or https:// address");
-    }
+    let url = web_address(channel, "write the address that alerts are posted to");
     let secret = channel.secret("secret");
     if let Some(secret) = &secret
         && !is_signing_key(secret.value.reveal())
@@ -26,7 +18,7 @@ pub(super) fn read(channel: &mut Section<'_>) -> Option<ChannelKind> {
         channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
     }
     let secret = secret.map(|secret| secret.value);
-    Some(ChannelKind::Webhook { url: url?.value, secret })
+    Some(ChannelKind::Webhook { url: url?, secret })
 }
 
 /// As the Standard Webhooks specification writes symmetric keys.

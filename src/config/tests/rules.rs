@@ -312,16 +312,6 @@ fn the_system_file_is_checked() {
     );
     check_system("[channels]\nx = 1", &["anomstack.toml:2:5: `x` must be a table, not an integer"]);
     check_system(
-        "[channels.x]\npath = \"x\"",
-        &["anomstack.toml:1:11: `channels.x.kind` is missing (write one of log, file, webhook)"],
-    );
-    check_system(
-        "[channels.x]\nkind = \"slack\"",
-        &[
-            "anomstack.toml:2:8: `slack` is not one of log, file, webhook (not available in this version)",
-        ],
-    );
-    check_system(
         "[channels.x]\nkind = \"webhook\"\nurl = \"ftp://x\"\nsecret = \"short\"",
         &[
             "anomstack.toml:3:7: this is not an http:// or https:// address",

@@ -1,0 +1,140 @@
+//! The `pagerduty` channel: Events API v2, one event for each alert under the alert's id. It is told
+//! the state an alert is in now, so that messages which overtake each other do no harm, and events
+//! that are repeated change nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio::time;
+
+use super::{
+    Message, Note, Outcome,
+    call::{Caller, Told, text_at},
+    limits::{cut, cut_bytes},
+};
+use crate::domain::{AlertState, MessageEvent, PagerSeverity, PagerdutySpec, Severity};
+
+const LONGEST_SUMMARY: usize = 1_024;
+const LONGEST_KEY: usize = 255;
+const LONGEST_DETAIL: usize = 8 << 10;
+const MOST_DETAILS: usize = 40;
+/// Alerts of a message with an event of their own; all of more go into one.
+const MOST_EVENTS: usize = 20;
+
+/// Sends the message once.
+pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Outcome {
+    let limit = caller.timeout();
+    let sent = time::timeout(limit.to_std(), async {
+        for event in events(spec, message) {
+            let request = caller.address(&spec.url, &[]);
+            let request = request.and_then(|url| caller.post_json(url, &event));
+            let outcome = caller.exchange(request, explain).await;
+            if outcome != Outcome::Sent {
+                return outcome;
+            }
+        }
+        Outcome::Sent
+    });
+    sent.await.unwrap_or_else(|_| Outcome::Retry {
+        reason: format!("no answer within {limit}"),
+        status: None,
+        ambiguous: true,
+    })
+}
+
+fn explain(body: &Value) -> Told {
+    let errors = body["errors"].as_array().into_iter().flatten();
+    let errors: Vec<&str> = errors.filter_map(Value::as_str).collect();
+    let reason = match errors.is_empty() {
+        true => text_at(body, "/message"),
+        false => Some(errors.join("; ")),
+    };
+    Told { reason, wait_secs: None }
+}
+
+/// The events that say the message.
+pub(super) fn events(spec: &PagerdutySpec, message: &Message) -> Vec<Value> {
+    if message.alerts.is_empty() || MOST_EVENTS < message.alerts.len() {
+        return vec![one_for_all(spec, message)];
+    }
+    message.alerts.iter().map(|note| event(spec, note)).collect()
+}
+
+fn event(spec: &PagerdutySpec, note: &Note) -> Value {
+    let alert = &note.alert;
+    let key = cut(&alert.id.0, LONGEST_KEY);
+    if note.episode.state == AlertState::Resolved {
+        return json!({
+            "routing_key": spec.routing_key.reveal(),
+            "event_action": "resolve",
+            "dedup_key": key,
+        });
+    }
+    let severity = match alert.severity {
+        Severity::Warning => spec.warning,
+        Severity::Critical => spec.critical,
+    };
+    let said = [Some(alert.reason.clone()), note.rarity.clone()].into_iter().flatten();
+    let mut details: BTreeMap<String, String> = BTreeMap::new();
+    for (label, value) in note.facts().into_iter().take(MOST_DETAILS) {
+        details.insert(cut_bytes(&label, LONGEST_KEY), cut_bytes(&value, LONGEST_DETAIL));
+    }
+    details
+        .insert("reason".into(), cut_bytes(&said.collect::<Vec<_>>().join("\n"), LONGEST_DETAIL));
+    if !note.related.is_empty() {
+        details.insert("moved with it".into(), cut_bytes(&note.related.join("; "), LONGEST_DETAIL));
+    }
+    let links: Vec<Value> = note
+        .doors()
+        .into_iter()
+        .map(|(text, href)| json!({ "href": href, "text": text }))
+        .collect();
+    json!({
+        "routing_key": spec.routing_key.reveal(),
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": "Anomstack",
+        "client_url": note.links.page,
+        "links": links,
+        "payload": {
+            "summary": cut(&note.title(), LONGEST_SUMMARY),
+            "source": cut(alert.batch.as_str(), LONGEST_SUMMARY),
+            "severity": severity,
+            "timestamp": alert.at,
+            "component": cut(alert.metric.as_str(), LONGEST_SUMMARY),
+            "group": cut(alert.batch.as_str(), LONGEST_SUMMARY),
+            "class": alert.kind,
+            "custom_details": details,
+        },
+    })
+}
+
+/// What is about no alert, or about too many to call somebody for each.
+fn one_for_all(spec: &PagerdutySpec, message: &Message) -> Value {
+    let is_over = !message.alerts.is_empty()
+        && message.alerts.iter().all(|note| note.episode.state == AlertState::Resolved);
+    let key = cut(&message.id, LONGEST_KEY);
+    if is_over {
+        return json!({
+            "routing_key": spec.routing_key.reveal(),
+            "event_action": "resolve",
+            "dedup_key": key,
+        });
+    }
+    let is_news = matches!(message.event, MessageEvent::Test | MessageEvent::Digest);
+    json!({
+        "routing_key": spec.routing_key.reveal(),
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": "Anomstack",
+        "client_url": message.link,
+        "payload": {
+            "summary": cut(&message.title(), LONGEST_SUMMARY),
+            "source": "anomstack",
+            "severity": if is_news { PagerSeverity::Info } else { spec.warning },
+            "timestamp": message.created_at,
+            "class": message.event,
+            "custom_details": { "text": cut_bytes(&message.text(), LONGEST_DETAIL) },
+        },
+    })
+}
