@@ -6,8 +6,8 @@ use crate::domain::{DetectorKind, Plain};
 use super::Fitted;
 
 /// The newest layout of the detectors of rows. The first had the linear `proba` only, and neither a
-/// threshold nor the parameters that came later.
-const BY_ROW: i64 = 2;
+/// threshold nor the parameters that came later; the second had no `rank`.
+const BY_ROW: i64 = 3;
 /// The newest layout of the default detector.
 const AUTO: i64 = 1;
 /// The newest layout of the seasonal detector.

@@ -19,6 +19,7 @@ mod neighbours;
 mod params;
 mod pca;
 mod random;
+mod ranks;
 mod robust;
 mod rows;
 mod scaling;

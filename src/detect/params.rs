@@ -374,7 +374,7 @@ mod tests {
         check(
             DetectorKind::Mad,
             &[("proba", text("logistic"))],
-            &["`proba` of `mad` must be \"linear\" or \"unify\", not \"logistic\""],
+            &["`proba` of `mad` must be \"rank\", \"linear\" or \"unify\", not \"logistic\""],
         );
     }
 

@@ -1,4 +1,5 @@
-//! Decision values made scores, as PyOD's `predict_proba` does.
+//! Decision values made scores: by how rare they are ([`super::ranks`]), or as PyOD's
+//! `predict_proba` does.
 //!
 //! Linear: where a decision value lies between the training's smallest and largest, cut to [0, 1].
 //! Unified: `erf((d - m) / (s √2))` with mean `m` and deviation `s` of the training's decision
@@ -9,11 +10,14 @@
 
 use super::artifact::{DecodeError, ensure, float, text};
 use super::params::Reader;
+use super::ranks::Ranks;
 use crate::domain::{NoScore, Plain};
 
 /// How a decision value becomes a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proba {
+    /// By how rare it is among the training's.
+    Rank,
     /// By its place in the training's range.
     Linear,
     /// By its distance from their mean.
@@ -22,12 +26,13 @@ pub(super) enum Proba {
 
 impl Proba {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let choices = [("linear", Self::Linear), ("unify", Self::Unify)];
-        reader.choice("proba", &choices).unwrap_or(Self::Linear)
+        let choices = [("rank", Self::Rank), ("linear", Self::Linear), ("unify", Self::Unify)];
+        reader.choice("proba", &choices).unwrap_or(Self::Rank)
     }
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Rank => "rank",
             Self::Linear => "linear",
             Self::Unify => "unify",
         }
@@ -36,7 +41,10 @@ impl Proba {
 
 /// What makes scores of decision values; all numbers are finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one to a model, which is far larger")]
 pub(super) enum Scaling {
+    /// How rare each decision value was.
+    Rank(Ranks),
     /// The training's range.
     Linear { lowest: f64, highest: f64 },
     /// The training's mean and standard deviation (that of a population).
@@ -51,6 +59,7 @@ impl Scaling {
             return Err(NoScore::OutOfRange);
         };
         let scaling = match proba {
+            Proba::Rank => Self::Rank(Ranks::of(sorted)),
             Proba::Linear => Self::Linear { lowest, highest },
             // Their sum would leave a rounding that looks like a deviation.
             Proba::Unify if lowest == highest => Self::Unify { mean: lowest, deviation: 0.0 },
@@ -62,6 +71,7 @@ impl Scaling {
             }
         };
         let is_finite = match scaling {
+            Self::Rank(ranks) => (highest - lowest).is_finite() && ranks.is_finite(),
             Self::Linear { lowest, highest } => (highest - lowest).is_finite(),
             Self::Unify { mean, deviation } => mean.is_finite() && deviation.is_finite(),
         };
@@ -78,6 +88,7 @@ impl Scaling {
             return Err(NoScore::OutOfRange);
         }
         let (origin, unit) = match self {
+            Self::Rank(ranks) => return Ok(ranks.score(decision)),
             Self::Linear { lowest, highest } => (lowest, highest - lowest),
             Self::Unify { mean, deviation } => (mean, deviation * std::f64::consts::SQRT_2),
         };
@@ -87,33 +98,38 @@ impl Scaling {
         // An infinite decision value comes from a finite row too far away to measure.
         let place = (decision - origin) / unit;
         let score = match self {
-            Self::Linear { .. } => place,
             Self::Unify { .. } => libm::erf(place),
+            Self::Rank(_) | Self::Linear { .. } => place,
         };
         Ok(score.clamp(0.0, 1.0))
     }
 
     pub(super) fn proba(self) -> Proba {
         match self {
+            Self::Rank(_) => Proba::Rank,
             Self::Linear { .. } => Proba::Linear,
             Self::Unify { .. } => Proba::Unify,
         }
     }
 
     /// The model fields.
-    pub(super) fn to_plain(self) -> [(&'static str, Plain); 3] {
-        let proba = ("proba", Plain::Text(self.proba().as_str().into()));
-        let (first, second) = match self {
-            Self::Linear { lowest, highest } => (("lowest", lowest), ("highest", highest)),
-            Self::Unify { mean, deviation } => {
-                (("mean_decision", mean), ("deviation_of_decisions", deviation))
-            }
-        };
-        [proba, (first.0, Plain::Float(first.1)), (second.0, Plain::Float(second.1))]
+    pub(super) fn to_plain(self) -> Vec<(&'static str, Plain)> {
+        let mut fields = vec![("proba", Plain::Text(self.proba().as_str().into()))];
+        match self {
+            Self::Rank(ranks) => fields.extend(ranks.to_plain()),
+            Self::Linear { lowest, highest } => fields
+                .extend([("lowest", Plain::Float(lowest)), ("highest", Plain::Float(highest))]),
+            Self::Unify { mean, deviation } => fields.extend([
+                ("mean_decision", Plain::Float(mean)),
+                ("deviation_of_decisions", Plain::Float(deviation)),
+            ]),
+        }
+        fields
     }
 
     pub(super) fn from_plain(plain: &Plain) -> Result<Self, DecodeError> {
         match text(plain, "proba")? {
+            "rank" => Ranks::from_plain(plain).map(Self::Rank),
             "linear" => Self::linear_from_plain(plain),
             "unify" => {
                 let mean = float(plain, "mean_decision")?;
@@ -173,7 +189,7 @@ mod tests {
 
     #[test]
     fn without_a_range_only_more_than_ever_counts() {
-        for proba in [Proba::Linear, Proba::Unify] {
+        for proba in [Proba::Rank, Proba::Linear, Proba::Unify] {
             let scaling = scaling(&[2.0, 2.0], proba);
             assert_eq!([1.0, 2.0, 2.1].map(|d| scaling.score(d).unwrap()), [0.0, 0.0, 1.0]);
         }

@@ -14,4 +14,6 @@ pub use walk::{Setup, Walk};
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod comparable;
+#[cfg(test)]
 mod simulated;

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     catalog::alerts,
-    domain::{DetectorKind, DetectorRole, DetectorSpec, JobKind, ScorePoint, Span, Timestamp},
+    domain::{
+        DetectorKind, DetectorRole, DetectorSpec, JobKind, ParamValue, ScorePoint, Span, Timestamp,
+    },
     series::Range,
 };
 
@@ -17,6 +19,12 @@ const ALL: [JobKind; 4] = [JobKind::Ingest, JobKind::Train, JobKind::Score, JobK
 
 fn noon() -> Timestamp {
     Timestamp::parse("2026-05-01T12:00:00Z").unwrap()
+}
+
+/// Parameters by which a detector of values scores every ordinary extreme high.
+fn louder(kind: DetectorKind) -> BTreeMap<String, ParamValue> {
+    let linear = ("proba".to_owned(), ParamValue::Text("linear".to_owned()));
+    if kind == DetectorKind::Mad { [linear].into() } else { BTreeMap::new() }
 }
 
 /// A batch of the default detector and of these challengers, with 1,000 hours of two metrics;
@@ -29,7 +37,7 @@ async fn run(challengers: &[DetectorKind]) -> Fixture {
             kind: *kind,
             tag: format!("new-{kind}"),
             role: DetectorRole::Challenger,
-            params: BTreeMap::new(),
+            params: louder(*kind),
         });
     }
     let value = |ago: i64| {

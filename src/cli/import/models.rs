@@ -38,9 +38,7 @@ pub(super) fn detectors(batch: &str, keys: &Keys, tables: &mut Tables, report: &
             report.add((batch, &key), Verdict::Cannot, "", &note);
         });
         let mut lines = vec![format!("kind = \"{kind}\""), format!("tag = {}", quoted_plain(&tag))];
-        if !params.is_empty() {
-            lines.push(format!("params = {{ {} }}", params.join(", ")));
-        }
+        lines.push(format!("params = {{ {} }}", params.join(", ")));
         tables.element("detectors", lines);
         report.add((batch, &key), Verdict::Maps, &format!("[[detectors]] kind = \"{kind}\""), "");
         n_kept += 1;
@@ -61,14 +59,15 @@ fn kind(pyod: &str) -> Option<DetectorKind> {
     known.contains(&name.as_str()).then(|| name.parse().ok())?
 }
 
-/// The parameters that the detector takes, as TOML.
+/// The parameters that the detector takes, as TOML; never none.
 fn params(
     kind: DetectorKind,
     params: Option<&Value>,
     mut unknown: impl FnMut(&str),
 ) -> Vec<String> {
-    let Some(Value::Object(params)) = params else { return Vec::new() };
-    let mut kept = Vec::new();
+    // Anomstack alerts on PyOD's own probabilities.
+    let mut kept = vec!["proba = \"linear\"".to_owned()];
+    let Some(Value::Object(params)) = params else { return kept };
     for (name, value) in params {
         let Ok(param) = serde_json::from_value::<ParamValue>(value.clone()) else {
             unknown(name);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden files beside it: matrices and what the real PyOD 2 decides about them.
 
-    python3 -m venv /tmp/pyod && /tmp/pyod/bin/pip install "pyod==2.0.6"
-    /tmp/pyod/bin/python tests/golden/pyod/generate.py
+    python3 -m venv target/pyod && target/pyod/bin/pip install "pyod==2.0.6"
+    target/pyod/bin/python tests/golden/pyod/generate.py
 
 A case is a series and how many lags make its rows (`lags`), or rows as they are (`columns`).
 The last `n_new` rows are not trained on; ECOD and COPOD are asked about each alone, for what they
