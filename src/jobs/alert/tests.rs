@@ -221,7 +221,7 @@ async fn an_alert_somebody_closes_or_whose_batch_is_gone_is_said_to_be_over_once
     let fixture = trained(&["orders", "visits"]).await;
     pass(&fixture, &["orders", "visits"], &[HIGH]).await;
     let rows = all(&fixture).await;
-    let (catalog, now) = (&fixture.ctx.catalog, minute(5));
+    let (catalog, now) = (&fixture.ctx.catalog, (fixture.ctx.clock)());
     let closed = (Attention::Resolve, "ana");
     for _ in 0..2 {
         let row = attend(catalog, &rows[0].alert.id, closed, now).await.unwrap().unwrap();
