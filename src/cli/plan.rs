@@ -15,7 +15,7 @@ use crate::{
     catalog::models,
     config::{InPlace, Project},
     domain::{Alert, BatchName, BatchSpec, MetricName, Span, Timestamp, words},
-    jobs::{self, Difference},
+    jobs::{self, Difference, JobError},
 };
 
 use super::{
@@ -208,7 +208,7 @@ async fn compare(
             alerts
         }
     };
-    changed.count([old, new], alerts, stretch);
+    changed.count([old, new], alerts, stretch)?;
     Ok(Some(changed))
 }
 
@@ -275,7 +275,7 @@ impl Changed {
         both: [&BatchSpec; 2],
         alerts: [Vec<Alert>; 2],
         (from, to): (Timestamp, Timestamp),
-    ) {
+    ) -> Result<(), JobError> {
         let n_weeks = (to - from).as_secs_f64() / Span::days(7).as_secs_f64();
         for (n, batch) in both.iter().enumerate() {
             self.alerts[n] = alerts[n].len();
@@ -295,6 +295,7 @@ impl Changed {
             self.metrics.entry(alert.metric.clone()).or_default().kept += 1;
         }
         (self.added, self.removed) = (added, removed);
+        Ok(())
     }
 
     fn print(&self, with_alerts: bool) {

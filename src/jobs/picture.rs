@@ -65,7 +65,7 @@ pub(crate) async fn pictures(
         metric: metric.cloned(),
         since: Some(window.from),
         limit: MOST_ALERTS,
-        offset: 0,
+        ..AlertFilter::default()
     };
     let mut marks: BTreeMap<MetricName, Vec<Mark>> = BTreeMap::new();
     for row in alerts::list(&mut reader, &filter).await?.iter().rev() {

@@ -10,7 +10,9 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    alerting::{self, PastAlerts, Policy, PolicyError, Router, Saying, Scored, context_rows},
+    alerting::{
+        self, PastAlerts, Policy, PolicyError, Quiet, Router, Saying, Scored, context_rows,
+    },
     catalog::models::{self, ModelRow},
     domain::{
         Alert, AlertKind, AlertSpec, BatchSpec, MessageEvent, MetricName, ModelQuality,
@@ -19,12 +21,7 @@ use crate::{
     series::Range,
 };
 
-use super::{
-    JobContext, JobError,
-    alert::{own_policy, scored},
-    names::NameFilter,
-    stretches, tell, window,
-};
+use super::{JobContext, JobError, alert::scored, names::NameFilter, stretches, tell, window};
 
 /// Metrics whose scores are in memory at once.
 const METRICS: usize = 256;
@@ -89,7 +86,7 @@ pub async fn judge_stored(
             let mut found: Vec<[Vec<Alert>; 2]> =
                 scores.into_par_iter().map(one).collect::<Result<_, PolicyError>>()?;
             for series in &observed {
-                found.push(silences(&both, series, to)?);
+                found.push(silences(&both, series, to));
             }
             Ok::<_, PolicyError>(found)
         };
@@ -168,6 +165,7 @@ fn judge_stretches(
     let who = (batch.name.clone(), metric.clone());
     let usual = batch.alert_for(metric);
     let mut policy = Policy::compile(&AlertSpec { recent: usize::MAX, ..usual.clone() })?;
+    policy.quiet = Quiet::of(batch);
     let context = context_rows(&policy.spec);
     let (mut alerts, mut past) = (Vec::new(), PastAlerts::default());
     for (n, (first, threshold)) in thresholds.iter().enumerate() {
@@ -175,31 +173,24 @@ fn judge_stretches(
         let end = thresholds.get(n + 1).map_or(points.len(), |(next, _)| *next);
         let from = first.checked_sub(1).map_or(Timestamp::MIN, |before| points[before].at);
         let seen = &points[first.saturating_sub(context)..end];
-        let found = alerting::decide(&who, &policy, seen, from, &past).alerts;
-        past.last_fired = found.last().map(|alert| alert.at).or(past.last_fired);
-        alerts.extend(found);
+        let decision = alerting::decide(&who, &policy, seen, from, &past);
+        past = past.after(&decision);
+        alerts.extend(decision.alerts);
     }
     Ok(alerts)
 }
 
-fn silences(
-    both: &[BatchSpec; 2],
-    series: &Series,
-    to: Timestamp,
-) -> Result<[Vec<Alert>; 2], PolicyError> {
+fn silences(both: &[BatchSpec; 2], series: &Series, to: Timestamp) -> [Vec<Alert>; 2] {
     let find = |batch: &BatchSpec| {
-        let Some(spec) = &batch.absence else { return Ok(Vec::new()) };
-        let own = own_policy(batch, &series.metric)?;
-        let enabled = own.as_ref().map_or(batch.alert.enabled, |own| own.spec.enabled);
-        if !enabled
-            || NameFilter::new(&batch.alert_for(&series.metric).exclude).matches(&series.metric)
-        {
-            return Ok(Vec::new());
+        let Some(spec) = &batch.absence else { return Vec::new() };
+        let own = batch.alert_for(&series.metric);
+        if !own.enabled || NameFilter::new(&own.exclude).matches(&series.metric) {
+            return Vec::new();
         }
         let who = (batch.name.clone(), series.metric.clone());
-        Ok(alerting::absences(&who, spec, &series.at, Timestamp::MIN, to))
+        alerting::absences(&who, spec, &series.at, Timestamp::MIN, to)
     };
-    Ok([find(&both[0])?, find(&both[1])?])
+    [find(&both[0]), find(&both[1])]
 }
 
 /// Messages that alerts give: those of one group that fire at one point are told together, to each
