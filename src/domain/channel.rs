@@ -121,17 +121,33 @@ impl ChannelKind {
         }
     }
 
+    /// Whether its messages can hold a picture.
+    pub const fn shows_charts(&self) -> bool {
+        match self {
+            Self::Email(_)
+            | Self::Slack(_)
+            | Self::Discord { .. }
+            | Self::Telegram(_)
+            | Self::Ntfy(_) => true,
+            Self::Log
+            | Self::File { .. }
+            | Self::Webhook { .. }
+            | Self::Alertmanager(_)
+            | Self::Pagerduty(_)
+            | Self::Teams { .. } => false,
+        }
+    }
+
     /// How messages are dealt out where nothing is said: receivers that keep account of every alert
     /// get each, people get few.
     pub const fn usual_pace(&self) -> PaceSpec {
         match self {
             Self::Log | Self::File { .. } => PaceSpec::UNLIMITED,
-            // Its receiver groups and paces by itself.
-            Self::Alertmanager(_) => PaceSpec::UNLIMITED,
+            // Its receiver groups and paces by itself, and has to hear of the end of each alert.
+            Self::Alertmanager(_) | Self::Pagerduty(_) => PaceSpec::UNLIMITED,
             Self::Webhook { .. } => PaceSpec::people(10),
             Self::Email(_)
             | Self::Slack(_)
-            | Self::Pagerduty(_)
             | Self::Teams { .. }
             | Self::Discord { .. }
             | Self::Telegram(_)

@@ -135,7 +135,7 @@ async fn attempt(
         let reason = "who sent it ended before it was known what became of it".to_owned();
         return Ok(Outcome::Retry { reason, status: None, ambiguous: true });
     }
-    match say::message(ctx, audience, delivery).await? {
+    match say::message(ctx, audience, &channel.kind, delivery).await? {
         Some(message) => Ok(notify::send(channel, &message, client).await),
         None => Ok(Outcome::Refused { reason: "its alert is gone".into(), status: None }),
     }

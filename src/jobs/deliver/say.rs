@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Reader, alerts, alerts::AlertRow, messages, messages::MessageRow, outbox::Delivery},
-    domain::{AlertState, MessageEvent, words},
-    notify::{Links, Message, Note},
+    domain::{AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, words},
+    notify::{Chart, Links, Message, Note},
 };
 
 use super::{
-    super::{JobContext, JobError},
+    super::{Archive, JobContext, JobError, about},
     Audience,
 };
 
 /// Alerts a message tells one by one; of the others it says how many there are.
 const MOST_NOTES: u32 = 20;
+/// Alerts of a message that are told with what their metric's history says, and drawn.
+const MOST_BESIDE: usize = 3;
 /// Batches a message about very many alerts names.
 const MOST_BATCHES: usize = 10;
 
@@ -22,6 +24,7 @@ const MOST_BATCHES: usize = 10;
 pub(super) async fn message(
     ctx: &JobContext,
     audience: &Audience<'_>,
+    channel: &ChannelKind,
     delivery: &Delivery,
 ) -> Result<Option<Message>, JobError> {
     let mut reader = ctx.catalog.reader().await?;
@@ -45,7 +48,7 @@ pub(super) async fn message(
     Ok(Some(Message {
         id: delivery.idem_key.clone(),
         event: row.event,
-        alerts: rows.into_iter().map(|row| note(audience, row)).collect(),
+        alerts: notes(ctx, audience, channel, rows).await,
         n_more,
         batch: row.batch,
         headline,
@@ -103,6 +106,56 @@ async fn crowd(reader: &mut Reader, row: &MessageRow) -> Result<Option<Crowd>, J
         body.push_str(&format!("and {} more batches\n", of_batch.len() - MOST_BATCHES));
     }
     Ok(Some(Crowd { n_alerts, headline, body }))
+}
+
+async fn notes(
+    ctx: &JobContext,
+    audience: &Audience<'_>,
+    channel: &ChannelKind,
+    rows: Vec<AlertRow>,
+) -> Vec<Note> {
+    let mut notes = Vec::with_capacity(rows.len());
+    for (n, row) in rows.into_iter().enumerate() {
+        let batch = audience.batches.iter().find(|batch| batch.name == row.alert.batch);
+        // Of the program's own work there is no history.
+        let has_history = !matches!(row.alert.kind, AlertKind::Pipeline | AlertKind::Rows);
+        let beside = match batch.filter(|_| n < MOST_BESIDE && has_history) {
+            Some(batch) => beside(ctx, batch, channel, &row).await,
+            None => Ok(Beside::default()),
+        };
+        // The message is worth sending without it.
+        let beside = beside.unwrap_or_else(|error| {
+            tracing::warn!(alert = %row.alert.id, "told without its history: {error}");
+            Beside::default()
+        });
+        let Beside { rarity, related, chart } = beside;
+        notes.push(Note { rarity, related, chart, ..note(audience, row) });
+    }
+    notes
+}
+
+/// What the history of an alert's metric says.
+#[derive(Default)]
+struct Beside {
+    rarity: Option<String>,
+    related: Vec<String>,
+    chart: Option<Chart>,
+}
+
+async fn beside(
+    ctx: &JobContext,
+    batch: &BatchSpec,
+    channel: &ChannelKind,
+    row: &AlertRow,
+) -> Result<Beside, JobError> {
+    let context = about(Archive::from(ctx), (ctx.clock)(), batch, row).await?;
+    let rarity = context.rarity.as_ref().map(ToString::to_string);
+    let related = context.related.iter().map(ToString::to_string).collect();
+    let chart = match channel.shows_charts() {
+        true => context.chart(&ctx.compute).await?,
+        false => None,
+    };
+    Ok(Beside { rarity, related, chart })
 }
 
 fn note(audience: &Audience<'_>, row: AlertRow) -> Note {
