@@ -15,6 +15,7 @@ pub mod configs;
 pub mod episodes;
 pub mod inbox;
 pub mod limit_states;
+pub mod links;
 pub mod messages;
 pub mod metrics;
 pub mod models;

@@ -149,8 +149,9 @@ fn decide(
     let wait_for_restart =
         fixed.iter().filter(|(waits, _)| *waits).map(|(_, name)| *name).collect();
     let SystemSpec { storage, server, log, .. } = running.system.clone();
-    // Who may use the server can change under it; where it listens cannot.
-    let server = ServerSpec { tokens: project.system.server.tokens.clone(), ..server };
+    // Who may use the server, and how people call it, can change under it; where it listens cannot.
+    let ServerSpec { tokens, base_url, .. } = project.system.server.clone();
+    let server = ServerSpec { tokens, base_url, ..server };
     project.system = SystemSpec { storage, server, log, ..project.system };
     Outcome::Used { project: Box::new(project), wait_for_restart }
 }

@@ -7,7 +7,7 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
     ("", &["catalog", "explain", "queue", "sink"]),
     ("schedule", &["deliver", "retention", "plot", "max_catchup"]),
     ("metrics", &["features", "train", "score", "absence", "change"]),
-    ("server", &["tls", "base_url"]),
+    ("server", &["tls"]),
     ("storage", &["multipart_threshold", "multipart_chunk", "max_concurrency", "endpoint"]),
 ];
 

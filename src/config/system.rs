@@ -86,7 +86,27 @@ fn server(section: &mut Section<'_>) -> ServerSpec {
     };
     section.show("host", host.to_string());
     let port = section.count("port", 0..=usize::from(u16::MAX), DEFAULT_PORT);
-    ServerSpec { host, port: u16::try_from(port).unwrap_or_default(), tokens }
+    let base_url = section.parsed("base_url", "an address", base_url).map(|found| found.value);
+    if let Some(base_url) = &base_url {
+        section.show("base_url", base_url.as_str());
+    }
+    ServerSpec { host, port: u16::try_from(port).unwrap_or_default(), base_url, tokens }
+}
+
+/// Without the slash at its end: scheme, host and port alone, as pages are at the top of the server.
+fn base_url(text: &str) -> Result<String, Refusal> {
+    let url = url::Url::parse(text).ok().filter(|_| is_web_address(text));
+    let is_plain = |url: &url::Url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user
+    };
+    match url.filter(is_plain) {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => Err(Refusal {
+            message: "`base_url` is not the address of a server alone".to_owned(),
+            help: Some("write it as in https://anomstack.example.com, without path or user".into()),
+        }),
+    }
 }
 
 fn tokens(section: &mut Section<'_>) -> Vec<TokenSpec> {

@@ -121,6 +121,11 @@ impl ChannelKind {
         }
     }
 
+    /// Whether its receiver keeps account of every single alert and has to hear of each.
+    pub const fn keeps_account(&self) -> bool {
+        matches!(self, Self::Alertmanager(_) | Self::Pagerduty(_))
+    }
+
     /// Whether its messages can hold a picture.
     pub const fn shows_charts(&self) -> bool {
         match self {

@@ -63,6 +63,9 @@ pub struct ServerSpec {
     pub host: IpAddr,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// The address under which people reach it, without a slash at its end; without it, where it
+    /// listens.
+    pub base_url: Option<String>,
     /// Who may ask for what; without any, this machine may read.
     pub tokens: Vec<TokenSpec>,
 }

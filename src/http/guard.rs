@@ -27,6 +27,9 @@ use super::{
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'; object-src 'none'";
 
+/// A signed address says everything; a browser's form adds next to nothing.
+const SIGNED_BODY_BYTES: u64 = 1024;
+
 /// Whom the server answers. A page of another site can make a browser send requests here under its
 /// own host name (DNS rebinding), so foreign names are refused. With tokens any name is answered:
 /// under a foreign one a browser has none to send.
@@ -110,14 +113,18 @@ fn admit(site: &Site, request: &Request, need: &Need) -> Result<(), Failure> {
     };
     let project = site.project();
     let tokens = &project.system.server.tokens;
-    if !site.hosts.allows(authority) && tokens.is_empty() {
+    let is_signed = *need == Need::Signed;
+    // Another site's page or name gains nothing: who knows a signed address may use it.
+    if !is_signed && !site.hosts.allows(authority) && tokens.is_empty() {
         let message = "this host name is not served here; use localhost or the bound address";
         return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, message));
     }
-    auth::refuse_foreign(request.method(), request.headers(), authority)?;
+    if !is_signed {
+        auth::refuse_foreign(request.method(), request.headers(), authority)?;
+    }
     let of_batch = match need {
         Need::Push { batch } => push_token(&project, batch),
-        Need::Nothing | Need::Role(_) => None,
+        Need::Nothing | Need::Signed | Need::Role(_) => None,
     };
     let keys = Keys { tokens, of_batch, bound: site.hosts.bound };
     keys.admit(need, request.headers())?;
@@ -127,7 +134,8 @@ fn admit(site: &Site, request: &Request, need: &Need) -> Result<(), Failure> {
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
     let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
-    if site.limits.max_body_bytes < length {
+    let most = if is_signed { SIGNED_BODY_BYTES } else { site.limits.max_body_bytes };
+    if most < length {
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
     }
     Ok(())
@@ -185,6 +193,7 @@ const fn title(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "Only reading is possible here",
+        StatusCode::GONE => "This link is over",
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",
         StatusCode::MISDIRECTED_REQUEST => "Unknown host",
         StatusCode::SERVICE_UNAVAILABLE => "Not now",

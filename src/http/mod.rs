@@ -10,6 +10,7 @@ mod dashboard;
 mod failure;
 mod guard;
 mod limits;
+mod links;
 mod pages;
 mod patient;
 mod plots;

@@ -22,6 +22,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("models_table.html", include_str!("../../web/templates/models_table.html")),
     ("model.html", include_str!("../../web/templates/model.html")),
     ("models.html", include_str!("../../web/templates/models.html")),
+    ("link.html", include_str!("../../web/templates/link.html")),
     ("problem.html", include_str!("../../web/templates/problem.html")),
 ];
 

@@ -13,7 +13,8 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    api, ask::Named, assets, attend, dashboard, failure::Failure, guard, plots, push, site::Site,
+    api, ask::Named, assets, attend, dashboard, failure::Failure, guard, links, plots, push,
+    site::Site,
 };
 
 pub(super) fn router(site: Arc<Site>) -> Router {
@@ -51,6 +52,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alerts", get(dashboard::alerts))
         .route("/alerts/{id}", get(dashboard::alert))
         .route("/alerts/{id}/{action}", post(attend::by_page))
+        .route("/l/{token}", get(links::ask).post(links::follow))
         .route("/runs", get(dashboard::runs))
         .route("/runs/{id}", get(dashboard::run))
         .route("/models", get(dashboard::models))

@@ -44,23 +44,35 @@ pub async fn attend(
 ) -> Result<Option<AlertRow>, JobError> {
     let mut tx = catalog.begin().await?;
     let Some(row) = alerts::get(&mut tx, id).await? else { return Ok(None) };
+    act(&mut tx, &row, (what, author), now).await?;
+    let row = alerts::get(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Does something about an alert, as a part of what a transaction does.
+pub(super) async fn act(
+    tx: &mut Tx,
+    row: &AlertRow,
+    (what, author): (Attention, &str),
+    now: Timestamp,
+) -> Result<(), JobError> {
+    let id = &row.alert.id;
     match what {
-        Attention::Ack => drop(alerts::ack(&mut tx, id, author, now).await?),
+        Attention::Ack => drop(alerts::ack(tx, id, author, now).await?),
         Attention::Snooze(length) => {
             let until = now + length.min(LONGEST_SNOOZE);
             let (batch, metric) = (row.alert.batch.clone(), Some(row.alert.metric.clone()));
             let author = author.to_owned();
-            snoozes::add(&mut tx, &SnoozeRow { batch, metric, since: now, until, author }).await?;
+            snoozes::add(tx, &SnoozeRow { batch, metric, since: now, until, author }).await?;
         }
         Attention::Resolve => {
-            if episodes::resolve(&mut tx, id, Resolution::Closed, now).await? {
-                tell_over(&mut tx, &row.alert, now).await?;
+            if episodes::resolve(tx, id, Resolution::Closed, now).await? {
+                tell_over(tx, &row.alert, now).await?;
             }
         }
     }
-    let row = alerts::get(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(row)
+    Ok(())
 }
 
 /// Asks for silence about a batch, or one metric of it.

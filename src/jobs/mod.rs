@@ -20,6 +20,7 @@ mod digest;
 mod error;
 mod explain;
 mod fit;
+mod follow;
 #[cfg(test)]
 mod fixture;
 mod inbox;
@@ -63,6 +64,7 @@ pub use deliver::{Audience, Delivered, Paces, deliver};
 pub use digest::{Digest, digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
+pub use follow::{Followed, LINK_SNOOZE, follow};
 pub use model_file::{Model, ModelFileError};
 pub(crate) use picture::pictures;
 pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};

@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    catalog::{inbox as pushed, models, raw_parts, runs, segments},
-    domain::{BatchName, SegmentKind, Span},
+    catalog::{inbox as pushed, links, models, raw_parts, runs, segments},
+    domain::{BatchName, Link, SegmentKind, Span},
     io::{Key, layout},
 };
 
@@ -41,6 +41,10 @@ pub async fn sweep(ctx: &JobContext) -> Result<Swept, JobError> {
         swept.replaced += 1;
     }
     inbox::remove_spent(ctx).await?;
+    // Followed that long ago, a link has expired by itself.
+    let mut tx = ctx.catalog.begin().await?;
+    links::forget_before(&mut tx, (ctx.clock)() - Link::LIFE - GRACE).await?;
+    tx.commit().await?;
     for prefix in ["data/processed", "data/raw", layout::INBOX, "models"] {
         swept.orphans += sweep_orphans(ctx, prefix).await?;
     }

@@ -54,7 +54,7 @@ fn explain(body: &Value) -> Told {
 
 /// The events that say the message.
 pub(super) fn events(spec: &PagerdutySpec, message: &Message) -> Vec<Value> {
-    if message.alerts.is_empty() || MOST_EVENTS < message.alerts.len() {
+    if message.alerts.is_empty() {
         return vec![one_for_all(spec, message)];
     }
     message.alerts.iter().map(|note| event(spec, note)).collect()

@@ -25,7 +25,7 @@ mod worker;
 pub use daemon::{Daemon, DaemonError};
 pub use options::{BoxFuture, Chore, Event, Observer, OnBeats, Options, RunClaim};
 pub use planner::{Planned, Planner};
-pub use random::random_unit;
+pub use random::{random_bytes, random_unit};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use retry::{FailureKind, JobFailure, retry_at};
 pub use worker::{Signal, Workers};

@@ -190,3 +190,16 @@ async fn a_transaction_that_sqlite_has_ended_by_itself_does_not_stop_the_next() 
     watermarks::set(&mut tx, &batch("shop"), "ingest", at(3)).await.unwrap();
     tx.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_signed_link_is_marked_once_and_forgotten_when_it_is_old() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(!links::is_used(&mut tx, "n").await.unwrap());
+    assert!(links::mark_used(&mut tx, "n", at(1)).await.unwrap());
+    assert!(!links::mark_used(&mut tx, "n", at(2)).await.unwrap());
+    assert!(links::is_used(&mut tx, "n").await.unwrap());
+    assert_eq!(links::forget_before(&mut tx, at(1)).await.unwrap(), 0);
+    assert_eq!(links::forget_before(&mut tx, at(2)).await.unwrap(), 1);
+    assert!(!links::is_used(&mut tx, "n").await.unwrap());
+}

@@ -8,6 +8,7 @@ mod reports;
 mod routes;
 mod rules;
 mod secrets;
+mod server;
 mod files;
 mod web;
 

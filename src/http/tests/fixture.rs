@@ -51,6 +51,7 @@ unit = "1/h"
 
 pub(super) struct Fixture {
     router: Router,
+    pub(super) catalog: Catalog,
     ready: watch::Sender<Readiness>,
     _project: watch::Sender<Arc<Project>>,
     _tasks: JoinSet<()>,
@@ -98,7 +99,7 @@ impl Fixture {
         let (ready, is_ready) = watch::channel(Readiness::ready());
         let metrics = Metrics::new().unwrap();
         let app = App {
-            catalog,
+            catalog: catalog.clone(),
             history,
             store,
             compute,
@@ -113,7 +114,7 @@ impl Fixture {
         let router = routes::router(Arc::new(site));
         let mut tasks = JoinSet::new();
         tasks.spawn(clerk.work());
-        Self { router, ready, _project: give_project, _tasks: tasks, _dir: dir }
+        Self { router, catalog, ready, _project: give_project, _tasks: tasks, _dir: dir }
     }
 
     pub(super) fn set_ready(&self, readiness: Readiness) {

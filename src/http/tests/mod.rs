@@ -2,6 +2,7 @@
 
 mod access;
 mod fixture;
+mod links;
 mod plots;
 
 use axum::http::{Method, StatusCode};

@@ -1,6 +1,7 @@
 //! Deliver: the outbox to the channels, at least once, each repeat under the same id. Channels are
 //! independent: each has one message on its way at a time, and one that is down holds up no other.
 
+mod links;
 mod pace;
 mod say;
 mod settle;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use crate::{
     catalog::{Reader, alerts, alerts::AlertRow, messages, messages::MessageRow, outbox::Delivery},
     domain::{AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, words},
-    notify::{Chart, Links, Message, Note},
+    notify::{Chart, Message, Note},
 };
 
 use super::{
     super::{Archive, JobContext, JobError, about},
     Audience,
+    links::Signing,
 };
 
 /// Alerts a message tells one by one; of the others it says how many there are.
@@ -29,7 +30,8 @@ pub(super) async fn message(
 ) -> Result<Option<Message>, JobError> {
     let mut reader = ctx.catalog.reader().await?;
     let Some(row) = messages::get(&mut reader, &delivery.message).await? else { return Ok(None) };
-    let about = messages::first_alerts(&mut reader, &row.id, MOST_NOTES).await?;
+    let most = if channel.keeps_account() { u32::MAX } else { MOST_NOTES };
+    let about = messages::first_alerts(&mut reader, &row.id, most).await?;
     let mut rows = Vec::with_capacity(about.len());
     for id in about {
         rows.extend(alerts::get(&mut reader, &id).await?);
@@ -37,7 +39,8 @@ pub(super) async fn message(
     if rows.is_empty() && row.text.is_none() {
         return Ok(None);
     }
-    let crowd = crowd(&mut reader, &row).await?;
+    let crowd = crowd(&mut reader, &row, most).await?;
+    let signing = Signing::of(&mut reader, audience, delivery, &row).await?;
     drop(reader);
     let n_alerts = crowd.as_ref().map_or(rows.len() as u64, |crowd| crowd.n_alerts);
     let n_more = n_alerts.saturating_sub(rows.len() as u64);
@@ -48,7 +51,7 @@ pub(super) async fn message(
     Ok(Some(Message {
         id: delivery.idem_key.clone(),
         event: row.event,
-        alerts: notes(ctx, audience, channel, rows).await,
+        alerts: notes(ctx, audience, channel, &signing, rows).await,
         n_more,
         batch: row.batch,
         headline,
@@ -69,10 +72,14 @@ struct Crowd {
 }
 
 /// `None` for a message whose alerts are told one by one.
-async fn crowd(reader: &mut Reader, row: &MessageRow) -> Result<Option<Crowd>, JobError> {
+async fn crowd(
+    reader: &mut Reader,
+    row: &MessageRow,
+    most: u32,
+) -> Result<Option<Crowd>, JobError> {
     let counts = messages::counts_of(reader, &row.id).await?;
     let n_alerts: u64 = counts.iter().map(|count| count.n_alerts).sum();
-    if row.event != MessageEvent::Storm && n_alerts <= u64::from(MOST_NOTES) {
+    if row.event != MessageEvent::Storm && n_alerts <= u64::from(most) {
         return Ok(None);
     }
     let mut of_batch: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
@@ -112,6 +119,7 @@ async fn notes(
     ctx: &JobContext,
     audience: &Audience<'_>,
     channel: &ChannelKind,
+    signing: &Signing<'_>,
     rows: Vec<AlertRow>,
 ) -> Vec<Note> {
     let mut notes = Vec::with_capacity(rows.len());
@@ -129,7 +137,7 @@ async fn notes(
             Beside::default()
         });
         let Beside { rarity, related, chart } = beside;
-        notes.push(Note { rarity, related, chart, ..note(audience, row) });
+        notes.push(Note { rarity, related, chart, ..note(audience, signing, row) });
     }
     notes
 }
@@ -158,14 +166,14 @@ async fn beside(
     Ok(Beside { rarity, related, chart })
 }
 
-fn note(audience: &Audience<'_>, row: AlertRow) -> Note {
+fn note(audience: &Audience<'_>, signing: &Signing<'_>, row: AlertRow) -> Note {
     let alert = row.alert;
     let batch = audience.batches.iter().find(|batch| batch.name == alert.batch);
     let mut tags = batch.map(|batch| batch.tags.clone()).unwrap_or_default();
     let own = batch.and_then(|batch| batch.metrics.get(&alert.metric));
     tags.extend(own.map(|metric| metric.tags.clone()).unwrap_or_default());
     let name = own.and_then(|metric| metric.display_name.clone());
-    let page = Some(format!("{}/alerts/{}", audience.dashboard, alert.id));
+    let links = signing.links(&alert, row.episode.state);
     Note {
         episode: row.episode,
         raised_at: row.raised_at,
@@ -176,7 +184,7 @@ fn note(audience: &Audience<'_>, row: AlertRow) -> Note {
         timezone: batch.map_or(chrono_tz::UTC, |batch| batch.timezone),
         rarity: None,
         related: Vec::new(),
-        links: Links { page, ..Links::default() },
+        links,
         chart: None,
         alert,
     }
