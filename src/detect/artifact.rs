@@ -8,10 +8,10 @@ use super::Fitted;
 /// The newest layout of the detectors of rows. The first had the linear `proba` only, and neither a
 /// threshold nor the parameters that came later; the second had no `rank`.
 const BY_ROW: i64 = 3;
-/// The newest layout of the default detector.
-const AUTO: i64 = 1;
-/// The newest layout of the seasonal detector.
-const SEASONAL: i64 = 1;
+/// The newest layout of the default detector. The first did not keep how sure its pattern was.
+const AUTO: i64 = 2;
+/// The newest layout of the seasonal detector. The first did not keep how sure its pattern was.
+const SEASONAL: i64 = 2;
 
 /// A tree that is no model this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

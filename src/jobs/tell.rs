@@ -69,7 +69,8 @@ pub async fn tell(
 }
 
 /// Says an event of a batch's alerts, those of a group in one message; gives the number of messages
-/// put in outboxes. Whom it goes to is for the batch and the project's routes to say; what is resolved is said where it was said that it fired, and nowhere else.
+/// put in outboxes. Whom it goes to is for the batch and the project's routes to say; what is
+/// resolved is said where it was said that it fired, and nowhere else.
 ///
 /// # Errors
 /// [`JobError::Catalog`], also when an alert is not stored; [`JobError::Policy`].

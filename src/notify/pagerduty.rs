@@ -18,8 +18,6 @@ const LONGEST_SUMMARY: usize = 1_024;
 const LONGEST_KEY: usize = 255;
 const LONGEST_DETAIL: usize = 8 << 10;
 const MOST_DETAILS: usize = 40;
-/// Alerts of a message with an event of their own; all of more go into one.
-const MOST_EVENTS: usize = 20;
 
 /// Sends the message once.
 pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Outcome {
@@ -55,7 +53,7 @@ fn explain(body: &Value) -> Told {
 /// The events that say the message.
 pub(super) fn events(spec: &PagerdutySpec, message: &Message) -> Vec<Value> {
     if message.alerts.is_empty() {
-        return vec![one_for_all(spec, message)];
+        return vec![news(spec, message)];
     }
     message.alerts.iter().map(|note| event(spec, note)).collect()
 }
@@ -110,17 +108,9 @@ fn event(spec: &PagerdutySpec, note: &Note) -> Value {
 }
 
 /// What is about no alert, or about too many to call somebody for each.
-fn one_for_all(spec: &PagerdutySpec, message: &Message) -> Value {
-    let is_over = !message.alerts.is_empty()
-        && message.alerts.iter().all(|note| note.episode.state == AlertState::Resolved);
+/// What is not about alerts.
+fn news(spec: &PagerdutySpec, message: &Message) -> Value {
     let key = cut(&message.id, LONGEST_KEY);
-    if is_over {
-        return json!({
-            "routing_key": spec.routing_key.reveal(),
-            "event_action": "resolve",
-            "dedup_key": key,
-        });
-    }
     let is_news = matches!(message.event, MessageEvent::Test | MessageEvent::Digest);
     json!({
         "routing_key": spec.routing_key.reveal(),

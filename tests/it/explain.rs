@@ -95,14 +95,19 @@ fn an_alert_is_explained_from_its_value_to_its_message() {
         "excluded",
         "direction",
         "min_change",
+        "open",
         "delay",
         "recent",
         "snooze",
+        "maintenance",
+        "holiday",
+        "snoozed_by_person",
         "episode",
+        "delivery",
         "delivery",
     ];
     assert_eq!(steps, expected);
-    let told = found["steps"][11]["detail"].as_str().unwrap();
+    let told = found["steps"][15]["detail"].as_str().unwrap();
     assert!(told.starts_with("firing to `file`: sent at "), "{told}");
     let text = project.run(&["alerts", "explain", &id]);
     text.succeeded();
@@ -134,8 +139,8 @@ fn the_gate_that_stopped_a_point_is_named_first() {
     let summary = quiet["summary"].as_str().unwrap();
     assert!(summary.starts_with("did not alert: the score 0"), "{summary}");
     assert!(summary.ends_with("is under the threshold 0.8 (set for the batch)"), "{summary}");
-    let snoozed = explain(&project, "orders", 5);
-    assert_eq!(snoozed["stopped_by"], "snooze", "{snoozed:#}");
+    let open = explain(&project, "orders", 5);
+    assert_eq!(open["stopped_by"], "open", "{open:#}");
     let long_ago = explain(&project, "orders", 24 * 30);
     assert_eq!(long_ago["stopped_by"], "observed");
     let unscored = explain(&project, "orders", 24 * 9);

@@ -75,8 +75,8 @@ pub async fn is_late(
     .doing("look for messages that waited long")
 }
 
-/// Says in one message what waits in many; gives how many. It is due at once, and what was tried
-/// of the many counts for it.
+/// Says in one message what waits in many; gives how many. What was tried of the many
+/// counts for it: it is due at once, or when the last of those that failed would have been.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -107,7 +107,9 @@ pub async fn merge(conn: &mut Connection, merging: Merging<'_>) -> Result<u64, C
     sqlx::query(
         "UPDATE outbox
          SET may_be_there = (SELECT MAX(may_be_there) FROM outbox WHERE merged_into = ?1),
-             attempts = (SELECT MAX(attempts) FROM outbox WHERE merged_into = ?1)
+             attempts = (SELECT MAX(attempts) FROM outbox WHERE merged_into = ?1),
+             next_at = MAX(next_at, COALESCE((SELECT MAX(next_at) FROM outbox
+                                              WHERE merged_into = ?1 AND 0 < attempts), next_at))
          WHERE message = ?1 AND channel = ?2",
     )
     .bind(into)

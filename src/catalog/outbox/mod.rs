@@ -182,7 +182,12 @@ pub async fn take(
                    JOIN outbox AS before
                      ON before.message = theirs.message AND before.channel = due.channel
                    WHERE mine.message = due.message AND before.message <> due.message
-                     AND before.state IN ('pending', 'sending') AND before.first_at < due.first_at)
+                     AND before.state IN ('pending', 'sending')
+                     AND (before.first_at < due.first_at
+                          OR before.first_at = due.first_at
+                             AND (SELECT event FROM messages WHERE id = due.message) = 'resolved'
+                             AND (SELECT event FROM messages WHERE id = before.message)
+                                 <> 'resolved'))
              ORDER BY due.next_at, due.message LIMIT ?3)
          RETURNING message, channel, attempts, may_be_there, idem_key, first_at, epoch",
     )

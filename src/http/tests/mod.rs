@@ -148,7 +148,7 @@ async fn every_answer_carries_the_security_headers() {
             "{policy}"
         );
         assert_eq!(headers["x-content-type-options"], "nosniff", "{uri}");
-        assert_eq!(headers["referrer-policy"], "no-referrer", "{uri}");
+        assert_eq!(headers["referrer-policy"], "same-origin", "{uri}");
         assert_eq!(headers["x-frame-options"], "DENY", "{uri}");
     }
 }

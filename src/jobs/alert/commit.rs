@@ -26,7 +26,7 @@ pub(super) async fn commit(
     for (event, alerts) in told.events() {
         // What is over is told wherever it was told that it fired, and nowhere else.
         if ctx.notify == Notify::Queue || event == MessageEvent::Resolved {
-            report.queued += tell_alerts(&mut tx, batch, (event, ""), alerts, now).await?;
+            report.queued += tell_alerts(&mut tx, batch, (event, ""), &alerts, now).await?;
         }
     }
     if ctx.notify == Notify::Queue {
@@ -58,16 +58,17 @@ pub(super) async fn commit(
 #[derive(Default)]
 struct Told<'a> {
     raised: Vec<&'a Alert>,
-    worse: Vec<&'a Alert>,
+    /// As loud as they are now.
+    worse: Vec<Alert>,
     over: Vec<&'a Alert>,
 }
 
 impl<'a> Told<'a> {
-    fn events(&self) -> [(MessageEvent, &[&'a Alert]); 3] {
+    fn events(&self) -> [(MessageEvent, Vec<&Alert>); 3] {
         [
-            (MessageEvent::Firing, &self.raised),
-            (MessageEvent::Escalated, &self.worse),
-            (MessageEvent::Resolved, &self.over),
+            (MessageEvent::Firing, self.raised.clone()),
+            (MessageEvent::Escalated, self.worse.iter().collect()),
+            (MessageEvent::Resolved, self.over.clone()),
         ]
     }
 }
@@ -92,7 +93,8 @@ async fn write<'a>(
         let (peak_score, severity) = (moved.peak_score, moved.severity);
         alerts::moved(tx, &moved.id, moved.until, (peak_score, severity)).await?;
         if *is_escalated {
-            told.worse.push(alert);
+            // Whom it goes to depends on how loud it is now.
+            told.worse.push(Alert { severity, ..(*alert).clone() });
         }
         if over_at.is_some() && episodes::resolve(tx, &moved.id, Resolution::Recovered, now).await?
         {

@@ -78,12 +78,22 @@ async fn one(fixture: &Fixture) -> AlertRow {
 async fn said(fixture: &Fixture) -> Vec<(MessageEvent, usize)> {
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
     let far = noon() + Span::days(3_650);
-    let due = outbox::take(&mut tx, "log", outbox::Taking::at(far), 100).await.unwrap();
     let mut said = Vec::new();
-    for delivery in due {
-        let message: &MessageId = &delivery.message;
-        let row = messages::get(&mut tx, message).await.unwrap().unwrap();
-        said.push((row.event, messages::alerts_of(&mut tx, message).await.unwrap().len()));
+    // The end of an alert waits until its beginning is said.
+    loop {
+        let due = outbox::take(&mut tx, "log", outbox::Taking::at(far), 100).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        for delivery in due {
+            let message: &MessageId = &delivery.message;
+            let row = messages::get(&mut tx, message).await.unwrap().unwrap();
+            said.push((row.event, messages::alerts_of(&mut tx, message).await.unwrap().len()));
+            let is_over = row.event == MessageEvent::Resolved;
+            assert!(!is_over || said.iter().any(|(event, _)| *event == MessageEvent::Firing));
+            let sent = outbox::Settled::Sent;
+            assert!(outbox::settle(&mut tx, &delivery, &sent, far).await.unwrap());
+        }
     }
     said.sort_by_key(|(event, n)| (event.as_str(), *n));
     said

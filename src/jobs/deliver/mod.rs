@@ -186,9 +186,11 @@ impl Drain<'_> {
         busy: &BTreeMap<String, usize>,
         now: Timestamp,
     ) -> Result<Vec<String>, JobError> {
-        let mut reader = self.ctx.catalog.reader().await?;
-        let mut waiting = outbox::waiting_channels(&mut reader).await?;
-        let states = channel_states::all(&mut reader).await?;
+        // Not a reader: attempts that are not polled meanwhile may hold all of them.
+        let mut tx = self.ctx.catalog.begin().await?;
+        let mut waiting = outbox::waiting_channels(&mut tx).await?;
+        let states = channel_states::all(&mut tx).await?;
+        drop(tx);
         let closed: BTreeSet<&str> = states
             .iter()
             .filter(|state| state.is_closed(now))

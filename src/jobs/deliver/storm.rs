@@ -18,22 +18,21 @@ pub(super) async fn calm(
     now: Timestamp,
 ) -> Result<u64, JobError> {
     let name = channel.name.as_str();
-    let mut reader = ctx.catalog.reader().await?;
+    // Not a reader: attempts that are not polled meanwhile may hold all of them.
+    let mut tx = ctx.catalog.begin().await?;
     let before = channel.pace.max_age.map(|age| now - age);
     let is_storm = match channel.pace.storm {
         Some(most) => {
-            u64::from(most) < outbox::n_waiting(&mut reader, name, most.saturating_add(1)).await?
+            u64::from(most) < outbox::n_waiting(&mut tx, name, most.saturating_add(1)).await?
         }
         None => false,
     };
     let before = match before {
         _ if is_storm => None,
-        Some(before) if outbox::is_late(&mut reader, name, before, now).await? => Some(before),
+        Some(before) if outbox::is_late(&mut tx, name, before, now).await? => Some(before),
         _ => return Ok(0),
     };
-    drop(reader);
     let into = id(name, now);
-    let mut tx = ctx.catalog.begin().await?;
     let merging = Merging { into: &into, channel: name, before, now };
     let n_merged = outbox::merge(&mut tx, merging).await?;
     tx.commit().await?;
