@@ -25,6 +25,7 @@ pub fn failing(
     job: JobKind,
     runs: &[Attempted],
     n_failures: usize,
+    now: Timestamp,
 ) -> Option<Alert> {
     let (mut n_failed, mut first, mut error) = (0_u64, None, None);
     for run in runs {
@@ -48,7 +49,7 @@ pub fn failing(
     };
     let why = words::shown(error.unwrap_or("no reason is known"));
     let reason = format!("{what} failed {n_failed} times in a row: {why}");
-    Some(pipeline(who, Severity::Critical, first, reason))
+    Some(pipeline(who, Severity::Critical, (now, first), reason))
 }
 
 /// The alert of a run that is due and has not begun.
@@ -61,7 +62,7 @@ pub fn late(
 ) -> Option<Alert> {
     let waited = now - due;
     let reason = || format!("{job} was due at {due} and waits for {}", spelled(waited));
-    (allowed < waited).then(|| pipeline(who, Severity::Warning, due, reason()))
+    (allowed < waited).then(|| pipeline(who, Severity::Warning, (now, due), reason()))
 }
 
 /// The alert of models that are too old.
@@ -73,7 +74,7 @@ pub fn aged(
 ) -> Option<Alert> {
     let age = now - trained_at;
     let reason = || format!("the newest model was trained {} ago", spelled(age));
-    (allowed < age).then(|| pipeline(who, Severity::Warning, trained_at, reason()))
+    (allowed < age).then(|| pipeline(who, Severity::Warning, (now, trained_at), reason()))
 }
 
 /// The alert of too few free bytes where the data lies.
@@ -88,16 +89,17 @@ pub fn crowded(
         let (free, least) = (shown(n_free), shown(n_least));
         format!("{free} MiB are free where the data lies, fewer than {least} MiB")
     };
-    (n_free < n_least).then(|| pipeline(who, Severity::Critical, now, reason()))
+    (n_free < n_least).then(|| pipeline(who, Severity::Critical, (now, now), reason()))
 }
 
+/// It is of the instant it fires at, so that one that was closed can fire again.
 fn pipeline(
     who: &(BatchName, MetricName),
     severity: Severity,
-    at: Timestamp,
+    (now, since): (Timestamp, Timestamp),
     reason: String,
 ) -> Alert {
-    turn::alert(who, (AlertKind::Pipeline, severity), (at, at), None, reason)
+    turn::alert(who, (AlertKind::Pipeline, severity), (now, since), None, reason)
 }
 
 #[cfg(test)]
@@ -123,8 +125,9 @@ mod tests {
                 error: Some("no <route>\nto host".into()),
             })
             .collect();
-        let alert = failing(&who(), JobKind::Ingest, &runs, 3);
-        assert_eq!(alert.as_ref().map(|alert| alert.at), expected.map(at));
+        let alert = failing(&who(), JobKind::Ingest, &runs, 3, at(60));
+        let times = alert.as_ref().map(|alert| (alert.at, alert.since));
+        assert_eq!(times, expected.map(|since| (at(60), at(since))));
         if let Some(alert) = alert {
             let why = "times in a row: no <route>\\nto host";
             assert!(alert.reason.ends_with(why), "{}", alert.reason);

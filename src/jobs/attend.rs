@@ -15,6 +15,7 @@ use crate::{
 use super::{
     JobError,
     tell::{Telling, tell},
+    watch::PROGRAM,
 };
 
 /// Nobody forgets longer than this what they asked for.
@@ -106,7 +107,9 @@ pub async fn close_abandoned(
     let mut tx = catalog.begin().await?;
     let mut n_closed = 0;
     for row in episodes::all_firing(&mut tx).await? {
-        let is_kept = batches.contains(&row.alert.batch) || row.alert.kind == AlertKind::Pipeline;
+        let Alert { batch, kind, .. } = &row.alert;
+        let is_programs = *kind == AlertKind::Pipeline && batch.as_str() == PROGRAM;
+        let is_kept = is_programs || batches.contains(batch);
         if !is_kept && episodes::resolve(&mut tx, &row.alert.id, Resolution::Closed, now).await? {
             tell_over(&mut tx, &row.alert, now).await?;
             n_closed += 1;

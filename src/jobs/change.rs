@@ -1,6 +1,6 @@
 //! Change: the newest points of each metric are held against its level before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -37,7 +37,7 @@ pub(super) async fn change(
     });
     let past: BTreeMap<MetricName, ChangePast> = past.collect();
     let spec = batch.clone();
-    let found = ctx.compute.run(move || look(&spec, &observed, &past)).await??;
+    let found = ctx.compute.run(move || look(&spec, &observed, &past, as_of)).await??;
     commit(ctx, claim, batch, found).await
 }
 
@@ -51,10 +51,12 @@ fn look(
     batch: &BatchSpec,
     observed: &[Series],
     past: &BTreeMap<MetricName, ChangePast>,
+    as_of: AsOf,
 ) -> Result<Found, PolicyError> {
     let spec = &batch.rules.change;
     let excluded = globs(&spec.exclude)?;
     let (mut found, unknown) = (Found::default(), ChangePast::default());
+    let mut looked_at = BTreeSet::new();
     for series in observed {
         let alert = batch.alert_for(&series.metric);
         let is_left_out = !alert.enabled
@@ -63,6 +65,7 @@ fn look(
         if is_left_out {
             continue;
         }
+        looked_at.insert(&series.metric);
         let who = (batch.name.clone(), series.metric.clone());
         let past = past.get(&series.metric).unwrap_or(&unknown);
         match shift(&who, spec, (&series.at, &series.value), past) {
@@ -76,6 +79,12 @@ fn look(
                 *found.report.suppressed.entry(gate.as_str().to_owned()).or_default() += 1;
             }
         }
+    }
+    // As of the past there were other metrics.
+    if as_of.is_live {
+        let open = past.iter().filter_map(|(metric, past)| Some((metric, past.open.as_ref()?)));
+        let is_looked_at = |metric: &MetricName| Ok(looked_at.contains(metric));
+        found.turns.extend(turns::closed(open, as_of.now, is_looked_at)?);
     }
     Ok(found)
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    alerting::{self, LimitBook, LimitPast, Open, Policy, Turn},
+    alerting::{self, LimitBook, LimitPast, Open, Policy},
     catalog::{Connection, alerts, limit_states},
-    domain::{AlertKind, BatchSpec, LimitState, MetricName, Resolution, RunId, Series, Timestamp},
+    domain::{AlertKind, BatchSpec, LimitState, MetricName, RunId, Series, Timestamp},
 };
 
 use super::{
@@ -54,14 +54,20 @@ impl Limited {
         (batch, run): (&BatchSpec, RunId),
         now: Timestamp,
     ) -> Result<Checked, JobError> {
-        if self.book.is_empty() {
-            return Ok(Checked::default());
-        }
         let kind = AlertKind::Threshold;
         let open = turns::open(conn, &batch.name, kind).await?;
+        if self.book.is_empty() && open.is_empty() {
+            return Ok(Checked::default());
+        }
         let last_fired = alerts::last_fired(conn, &batch.name, kind).await?;
         let states = limit_states::all(conn, &batch.name).await?;
-        let mut turns = self.closed(&open, now);
+        let is_looked_at = |metric: &MetricName| {
+            let spec = batch.alert_for(metric);
+            let is_limited = spec.enabled && self.book.limits(metric).is_some();
+            Ok(is_limited && !Policy::compile(spec)?.excludes(metric))
+        };
+        let of_metrics = open.iter().map(|(metric, open)| (metric, open));
+        let mut turns = turns::closed(of_metrics, now, is_looked_at)?;
         let mut suppressed = BTreeMap::<String, u64>::new();
         for (metric, points) in &self.points {
             let spec = batch.alert_for(metric);
@@ -86,15 +92,6 @@ impl Limited {
         }
         let taken = turns::take(ctx, conn, (batch, run), &turns, now).await?;
         Ok(Checked { taken, suppressed })
-    }
-
-    /// Alerts of metrics that have no limits any more.
-    fn closed(&self, open: &[(MetricName, Open)], now: Timestamp) -> Vec<Turn> {
-        let is_gone = |(metric, _): &&(MetricName, Open)| self.book.limits(metric).is_none();
-        let close = |(_, open): &(MetricName, Open)| {
-            Turn::Resolve(open.id.clone(), now, Resolution::Closed)
-        };
-        open.iter().filter(is_gone).map(close).collect()
     }
 }
 

@@ -2,13 +2,13 @@
 //! what a repeat changes.
 
 use super::fixture::{self, Fixture};
-use super::{AsOf, limits::Limited, turns};
+use super::{AsOf, Notify, limits::Limited, turns};
 use crate::{
     alerting,
     catalog::{alerts, episodes, messages},
     domain::{
-        AlertKind, AlertState, ChangeReport, JobKind, Limits, MessageEvent, Resolution, RunReport,
-        Snooze, Span, Timestamp,
+        AlertKind, AlertState, BatchSpec, ChangeReport, JobKind, Limits, MessageEvent, Resolution,
+        RunReport, Snooze, Span, Timestamp,
     },
 };
 
@@ -109,19 +109,40 @@ async fn a_limit_of_the_metric_itself_counts_before_those_of_the_batch() {
 
 #[tokio::test]
 async fn an_alert_is_closed_when_its_limit_is_gone() {
+    let changes: [fn(&mut BatchSpec); 4] = [
+        |batch| batch.rules.thresholds.clear(),
+        |batch| {
+            batch.rules.thresholds.clear();
+            batch.rules.thresholds.insert("visits".into(), up_to(10.0));
+        },
+        |batch| batch.alert.enabled = false,
+        |batch| batch.alert.exclude = vec!["ord*".into()],
+    ];
+    for change in changes {
+        let mut fixture = limited("orders").await;
+        ingest(&fixture, &[("orders", noon(), 11.0)], noon()).await;
+        change(&mut fixture.batch);
+        let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+        let limited = Limited::new(&fixture.batch).unwrap();
+        let run = crate::domain::RunId(1);
+        limited.check(&fixture.ctx, &mut tx, (&fixture.batch, run), noon()).await.unwrap();
+        let (batch, kind) = (&fixture.batch.name, AlertKind::Threshold);
+        let rows = episodes::newest(&mut tx, batch, kind).await.unwrap();
+        assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));
+        assert!(turns::open(&mut tx, batch, kind).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_people_heard_of_is_told_to_be_over_where_new_alerts_are_kept_quiet() {
     let mut fixture = limited("orders").await;
-    ingest(&fixture, &[("orders", noon(), 11.0)], noon()).await;
-    fixture.batch.rules.thresholds.clear();
-    fixture.batch.rules.thresholds.insert("visits".into(), up_to(10.0));
-    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
-    let limited = Limited::new(&fixture.batch).unwrap();
-    let run = crate::domain::RunId(1);
-    limited.check(&fixture.ctx, &mut tx, (&fixture.batch, run), noon()).await.unwrap();
-    let rows = episodes::newest(&mut tx, &fixture.batch.name, AlertKind::Threshold).await.unwrap();
-    assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));
-    assert!(
-        turns::open(&mut tx, &fixture.batch.name, AlertKind::Threshold).await.unwrap().is_empty()
-    );
+    let mut rows = vec![("orders", noon(), 11.0)];
+    ingest(&fixture, &rows, noon()).await;
+    fixture.ctx.notify = Notify::Keep;
+    rows.push(("orders", noon() + minutes(1), 5.0));
+    rows.push(("visits", noon() + minutes(1), 5.0));
+    ingest(&fixture, &rows, noon() + minutes(1)).await;
+    assert_eq!(told(&fixture).await, [MessageEvent::Firing, MessageEvent::Resolved]);
 }
 
 async fn look(fixture: &Fixture, at: Timestamp) -> ChangeReport {
@@ -154,6 +175,35 @@ async fn a_level_that_moved_is_told_once_and_becomes_the_usual_one() {
     };
     assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));
     assert_eq!(rows[0].episode.until, noon() + minutes(61));
+}
+
+#[tokio::test]
+async fn a_level_that_moved_is_closed_when_nobody_looks_for_it_any_more() {
+    for is_job_gone in [true, false] {
+        let mut fixture = fixture::open().await;
+        fixture.batch.rules.change.enabled = true;
+        let row = |n: i64| {
+            let level = if n < 60 { 10.0 } else { 20.0 };
+            ("orders", noon() + minutes(n), level + (n * 37 % 19 - 9) as f64 / 9.0)
+        };
+        let rows: Vec<_> = (0..=60).map(row).collect();
+        ingest(&fixture, &rows, noon() + minutes(60)).await;
+        assert_eq!(look(&fixture, noon() + minutes(60)).await.raised, 1);
+        match is_job_gone {
+            true => {
+                fixture.batch.rules.change.enabled = false;
+                ingest(&fixture, &rows, noon() + minutes(61)).await;
+            }
+            false => {
+                fixture.batch.rules.change.exclude = vec!["ord*".into()];
+                assert_eq!(look(&fixture, noon() + minutes(61)).await.resolved, 1);
+            }
+        }
+        assert_eq!(
+            stored(&fixture).await,
+            [("orders".to_owned(), AlertKind::Change, AlertState::Resolved)]
+        );
+    }
 }
 
 #[tokio::test]

@@ -29,33 +29,57 @@ pub(super) async fn check(
     report: &IngestReport,
 ) -> Result<(), JobError> {
     let StillSpec { frozen, zeros, rows_drop, .. } = batch.rules.still;
-    if !batch.alert.enabled || (frozen.is_none() && zeros.is_none() && rows_drop.is_none()) {
-        return Ok(());
-    }
     let mut found = Vec::new();
-    if frozen.is_some() || zeros.is_some() {
+    if batch.alert.enabled && (frozen.is_some() || zeros.is_some()) {
         let range = Range::between(as_of.now - look_back(batch), as_of.until);
         let observed = window::points_between(ctx, &batch.name, range).await?;
         found.extend(of_values(batch, &observed)?);
     }
-    if let Some(share) = rows_drop {
+    if let Some(share) = rows_drop.filter(|_| batch.alert.enabled) {
         found.extend(of_rows(ctx, claim, batch, (share, report.rows_read)).await?);
+    }
+    if found.is_empty() && !has_open(ctx, batch).await? {
+        return Ok(());
     }
     let now = (ctx.clock)();
     let mut tx = ctx.catalog.begin().await?;
     runs::guard(&mut tx, claim, "watch").await?;
     let mut turns = Vec::new();
-    for kind in [AlertKind::Frozen, AlertKind::Zeros, AlertKind::Rows] {
+    for kind in kinds(batch) {
         let open = turns::open(&mut tx, &batch.name, kind).await?;
         for (metric, _, alert) in found.iter().filter(|(_, of, _)| *of == kind) {
             let open = open.iter().find(|(name, _)| name == metric).map(|(_, open)| open);
             turns.extend::<Option<Turn>>(alerting::turn(open, alert.clone(), as_of.now));
+        }
+        // As of the past there were other metrics.
+        if as_of.is_live {
+            let is_looked_at = |metric: &MetricName| {
+                Ok(found.iter().any(|(name, of, _)| name == metric && *of == kind))
+            };
+            let of_metrics = open.iter().map(|(metric, open)| (metric, open));
+            turns.extend(turns::closed(of_metrics, as_of.now, is_looked_at)?);
         }
     }
     let taken = turns::take(ctx, &mut tx, (batch, claim.run), &turns, now).await?;
     tx.commit().await?;
     taken.count(ctx, &batch.name);
     Ok(())
+}
+
+/// What is looked after here: also moved levels, where no job looks for them any more.
+fn kinds(batch: &BatchSpec) -> impl Iterator<Item = AlertKind> {
+    let change = (!batch.rules.change.enabled).then_some(AlertKind::Change);
+    [AlertKind::Frozen, AlertKind::Zeros, AlertKind::Rows].into_iter().chain(change)
+}
+
+async fn has_open(ctx: &JobContext, batch: &BatchSpec) -> Result<bool, JobError> {
+    let mut reader = ctx.catalog.reader().await?;
+    for kind in kinds(batch) {
+        if !turns::open(&mut reader, &batch.name, kind).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 type Found = (MetricName, AlertKind, Option<Alert>);

@@ -1,13 +1,16 @@
 //! What becomes of the alerts of rules, written down and told in the caller's transaction.
 
 use crate::{
-    alerting::{Open, Turn},
+    alerting::{Open, PolicyError, Turn},
     catalog::{
         Connection,
         alerts::{self, AlertRow},
         episodes,
     },
-    domain::{Alert, AlertId, AlertKind, BatchName, BatchSpec, MessageEvent, RunId, Timestamp},
+    domain::{
+        Alert, AlertId, AlertKind, BatchName, BatchSpec, MessageEvent, MetricName, Resolution,
+        RunId, Timestamp,
+    },
 };
 
 use super::{JobContext, JobError, Notify, tell};
@@ -50,13 +53,28 @@ pub(super) async fn open(
     conn: &mut Connection,
     batch: &BatchName,
     kind: AlertKind,
-) -> Result<Vec<(crate::domain::MetricName, Open)>, JobError> {
+) -> Result<Vec<(MetricName, Open)>, JobError> {
     let rows = episodes::firing(conn, batch, kind).await?;
     let open = |row: AlertRow| {
         let AlertRow { alert, .. } = row;
         (alert.metric.clone(), Open::begun(&alert))
     };
     Ok(rows.into_iter().map(open).collect())
+}
+
+/// Closes the alerts of metrics that no rule looks at any more.
+pub(super) fn closed<'a>(
+    open: impl IntoIterator<Item = (&'a MetricName, &'a Open)>,
+    now: Timestamp,
+    is_looked_at: impl Fn(&MetricName) -> Result<bool, PolicyError>,
+) -> Result<Vec<Turn>, PolicyError> {
+    let mut turns = Vec::new();
+    for (metric, open) in open {
+        if !is_looked_at(metric)? {
+            turns.push(Turn::Resolve(open.id.clone(), now, Resolution::Closed));
+        }
+    }
+    Ok(turns)
 }
 
 /// Writes turns down. What is known already changes nothing.
@@ -103,8 +121,9 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<Taken, JobError> {
     let taken = write(conn, run, turns, now).await?;
-    if ctx.notify == Notify::Queue {
-        for (event, alerts) in taken.events() {
+    for (event, alerts) in taken.events() {
+        // What is over is told wherever it was told that it fired, and nowhere else.
+        if ctx.notify == Notify::Queue || event == MessageEvent::Resolved {
             tell::tell_alerts(conn, batch, (event, ""), &alerts, now).await?;
         }
     }

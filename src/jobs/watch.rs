@@ -7,8 +7,8 @@ use crate::{
     alerting::{self, Attempted, Turn},
     catalog::{CatalogError, Connection, models, pauses, runs, runs::RunFilter},
     domain::{
-        Alert, AlertKind, BatchName, BatchSpec, JobKind, MetricName, Resolution, RunId, RunState,
-        Timestamp, Trigger, WatchSpec,
+        Alert, AlertKind, BatchName, BatchSpec, JobKind, MetricName, RunId, RunState, Timestamp,
+        Trigger, WatchSpec,
     },
 };
 
@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What stands for a batch where the program as a whole is meant.
-const PROGRAM: &str = "anomstack";
+pub(super) const PROGRAM: &str = "anomstack";
 /// Runs looked back at for attempts in a row.
 const MOST_RUNS: u32 = 50;
 /// What is raised by no run.
@@ -38,13 +38,35 @@ pub struct Watched<'a> {
 
 /// Looks at everything once; gives how many alerts fired and how many are over.
 ///
+/// Where it is switched off, nothing fires and what fired is closed.
+///
 /// # Errors
 /// [`JobError::Catalog`]; then nothing is changed.
 pub async fn watch(ctx: &JobContext, watched: &Watched<'_>) -> Result<(u64, u64), JobError> {
-    if !watched.spec.enabled {
-        return Ok((0, 0));
-    }
     let now = (ctx.clock)();
+    let found = match watched.spec.enabled {
+        true => look(ctx, watched, now).await?,
+        false => {
+            let names = watched.batches.iter().map(|batch| batch.name.clone());
+            let names = names.chain(BatchName::parse(PROGRAM).ok());
+            names.map(|name| (name, Vec::new())).collect()
+        }
+    };
+    let (mut n_raised, mut n_over) = (0, 0);
+    for (batch, subjects) in found {
+        let taken = take(ctx, (&batch, watched.spec), subjects, now).await?;
+        n_raised += taken.raised.len() as u64;
+        n_over += taken.over.len() as u64;
+    }
+    Ok((n_raised, n_over))
+}
+
+/// What there is to be said of each batch and of the program.
+async fn look(
+    ctx: &JobContext,
+    watched: &Watched<'_>,
+    now: Timestamp,
+) -> Result<Vec<(BatchName, Vec<Subject>)>, JobError> {
     let mut reader = ctx.catalog.reader().await?;
     let paused = pauses::all(&mut reader).await?;
     let mut found = Vec::new();
@@ -68,13 +90,7 @@ pub async fn watch(ctx: &JobContext, watched: &Watched<'_>) -> Result<(u64, u64)
             None => found.push((name, vec![room])),
         }
     }
-    let (mut n_raised, mut n_over) = (0, 0);
-    for (batch, subjects) in found {
-        let taken = take(ctx, (&batch, watched.spec), subjects, now).await?;
-        n_raised += taken.raised.len() as u64;
-        n_over += taken.over.len() as u64;
-    }
-    Ok((n_raised, n_over))
+    Ok(found)
 }
 
 type Subject = (MetricName, Option<Alert>);
@@ -112,7 +128,7 @@ async fn of_batch(
             })
             .collect();
         add(format!("pipeline/job-{job}"), &|who| {
-            alerting::failing(who, job, &attempted, spec.job_failures)
+            alerting::failing(who, job, &attempted, spec.job_failures, now)
         });
         add(format!("pipeline/late-{job}"), &|who| alerting::late(who, job, due?, now, spec.late));
     }
@@ -134,12 +150,10 @@ async fn take(
     let mut reader = ctx.catalog.reader().await?;
     let open = turns::open(&mut reader, batch, AlertKind::Pipeline).await?;
     drop(reader);
-    let mut turns = Vec::new();
     let looked_at: BTreeSet<&MetricName> = subjects.iter().map(|(metric, _)| metric).collect();
     // What is not looked at any more, as of a paused batch, is no news.
-    for (_, open) in open.iter().filter(|(metric, _)| !looked_at.contains(metric)) {
-        turns.push(Turn::Resolve(open.id.clone(), now, Resolution::Closed));
-    }
+    let of_metrics = open.iter().map(|(metric, open)| (metric, open));
+    let mut turns = turns::closed(of_metrics, now, |metric| Ok(looked_at.contains(metric)))?;
     for (metric, alert) in &subjects {
         let open = open.iter().find(|(name, _)| name == metric).map(|(_, open)| open);
         // That it goes on is written down nowhere: it would be a write every minute.

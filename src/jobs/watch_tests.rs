@@ -1,7 +1,7 @@
 //! What the program says of itself, and of values that stand still, on a real catalog.
 
 use super::{
-    AsOf, Watched, digest,
+    AsOf, Attention, Watched, attend, close_abandoned, digest,
     fixture::{self, Fixture},
     send_digest, watch,
 };
@@ -91,6 +91,72 @@ async fn what_is_wrong_with_a_batch_that_is_switched_off_is_closed() {
     fixture.batch.enabled = false;
     assert_eq!(look(&fixture, 5_000).await, (0, 1));
     assert_eq!(stored(&fixture).await[0].episode.resolution, Some(Resolution::Closed));
+}
+
+#[tokio::test]
+async fn what_was_closed_fires_again_while_its_cause_is_there() {
+    let mut fixture = fixture::open().await;
+    for n in 0..3 {
+        fail(&fixture, noon() + Span::secs(n)).await;
+    }
+    assert_eq!(look(&fixture, 5_000).await, (1, 0));
+    let first = stored(&fixture).await.remove(0).alert.id;
+    let (now, by) = ((fixture.ctx.clock)(), (Attention::Resolve, "ana"));
+    attend(&fixture.ctx.catalog, &first, by, now).await.unwrap();
+    fixture.ctx.clock = || Timestamp::parse("2026-06-01T00:01:00Z").unwrap();
+    assert_eq!(look(&fixture, 5_000).await, (1, 0));
+    let rows = stored(&fixture).await;
+    assert_eq!(rows.iter().filter(|row| !row.is_over()).count(), 1);
+    assert_eq!(rows.len(), 2);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_switched_off_closes_what_it_raised() {
+    let fixture = fixture::open().await;
+    for n in 0..3 {
+        fail(&fixture, noon() + Span::secs(n)).await;
+    }
+    assert_eq!(look(&fixture, 10).await, (2, 0));
+    let off = WatchSpec { enabled: false, ..spec() };
+    let batches = std::slice::from_ref(&fixture.batch);
+    let watched = Watched { batches, spec: &off, n_free: Some(10) };
+    for n_closed in [2, 0] {
+        assert_eq!(watch(&fixture.ctx, &watched).await.unwrap(), (0, n_closed));
+    }
+}
+
+#[tokio::test]
+async fn of_a_batch_that_is_gone_its_pipeline_is_closed_and_the_programs_own_goes_on() {
+    let fixture = fixture::open().await;
+    for n in 0..3 {
+        fail(&fixture, noon() + Span::secs(n)).await;
+    }
+    assert_eq!(look(&fixture, 10).await, (2, 0));
+    let now = (fixture.ctx.clock)();
+    assert_eq!(close_abandoned(&fixture.ctx.catalog, &[].into(), now).await.unwrap(), 1);
+    let rows = stored(&fixture).await;
+    let open: Vec<&str> =
+        rows.iter().filter(|row| !row.is_over()).map(|row| row.alert.metric.as_str()).collect();
+    assert_eq!(open, ["pipeline/disk"]);
+}
+
+#[tokio::test]
+async fn what_stood_still_is_closed_when_nobody_looks_for_it_any_more() {
+    for is_rule_gone in [true, false] {
+        let mut fixture = fixture::open().await;
+        fixture.batch.rules.still.frozen = Some(Lasting::Points(5));
+        let value = |n: i64| if n < 20 { (n % 7) as f64 + 1.0 } else { 4.5 };
+        let row = |n: i64| ("orders", noon() + Span::secs(60 * n), value(n));
+        fixture.source(&(0..25).map(row).collect::<Vec<_>>());
+        fixture.run(JobKind::Ingest, AsOf::live(noon() + Span::secs(1_500))).await.unwrap();
+        assert!(!stored(&fixture).await[0].is_over());
+        match is_rule_gone {
+            true => fixture.batch.rules.still.frozen = None,
+            false => fixture.batch.rules.still.exclude = vec!["ord*".into()],
+        }
+        fixture.run(JobKind::Ingest, AsOf::live(noon() + Span::secs(1_560))).await.unwrap();
+        assert_eq!(stored(&fixture).await[0].episode.resolution, Some(Resolution::Closed));
+    }
 }
 
 #[tokio::test]

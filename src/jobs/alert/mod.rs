@@ -150,8 +150,12 @@ fn judge(
         let gone = past.open.into_values().map(|row| (row.alert, Resolution::Closed));
         found.ended.extend(gone);
         let has_absence = batch.absence.is_some() && batch.alert.enabled;
-        let silent = past.silent.into_iter().filter(|_| !has_absence);
-        found.ended.extend(silent.map(|row| (row.alert, Resolution::Closed)));
+        for AlertRow { alert, .. } in past.silent {
+            let policy = policies.of(&alert.metric)?;
+            if !has_absence || !policy.spec.enabled || policy.excludes(&alert.metric) {
+                found.ended.push((alert, Resolution::Closed));
+            }
+        }
     }
     Ok(found)
 }
