@@ -155,6 +155,7 @@ async fn look(fixture: &Fixture, at: Timestamp) -> ChangeReport {
 #[tokio::test]
 async fn a_level_that_moved_is_told_once_and_becomes_the_usual_one() {
     let mut fixture = fixture::open().await;
+    fixture.batch.rules.change.enabled = true;
     fixture.batch.rules.change.snooze = Snooze::Time(Span::ZERO);
     let row = |n: i64| {
         let level = if n < 60 { 10.0 } else { 20.0 };

@@ -210,6 +210,18 @@ async fn only_recent_silences_of_a_metric_never_judged_are_told_and_none_of_an_e
 }
 
 #[tokio::test]
+async fn a_silence_is_closed_when_its_metric_is_excluded() {
+    let mut fixture = fixture::open().await;
+    fixture.batch.absence = Some(AbsenceSpec { after: Span::hours(1), exclude: Vec::new() });
+    fixture.source(&[("orders", noon() - Span::hours(5), 1.0)]);
+    fixture.run(JobKind::Ingest, AsOf::live(noon())).await.unwrap();
+    assert_eq!(judge(&fixture, AsOf::live(noon())).await.raised, 1);
+    assert_eq!(judge(&fixture, AsOf::live(noon() + minutes(1))).await.resolved, 0);
+    fixture.batch.alert.exclude = vec!["ord*".into()];
+    assert_eq!(judge(&fixture, AsOf::live(noon() + minutes(2))).await.resolved, 1);
+}
+
+#[tokio::test]
 async fn a_row_that_comes_after_a_newer_one_was_judged_is_judged_once() {
     let mut fixture = fixture::open().await;
     fixture.batch.alert.recent = 30;
