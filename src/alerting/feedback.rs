@@ -5,7 +5,7 @@
 use crate::domain::{Span, Timestamp, Verdict};
 
 /// How long a word counts.
-const MEMORY: Span = Span::days(30);
+pub const MEMORY: Span = Span::days(30);
 /// What a fresh word takes of what is left of the way to 1.
 const STEP: f64 = 0.25;
 /// What all of them take at most.

@@ -38,7 +38,7 @@ pub use change::{ChangePast, Look, shift};
 pub use compare::{Comparison, Pair, compare};
 pub use decide::{Decision, PastAlerts, Scored, decide};
 pub use episode::{Course, OpenAlert};
-pub use feedback::{Bar, bar};
+pub use feedback::{Bar, MEMORY, bar};
 pub use gates::Gate;
 pub use identity::{alert_id, message_id};
 pub use limits::{LimitBook, LimitPass, LimitPast, hold};

@@ -65,21 +65,23 @@ pub async fn of_alert(
     Ok(said.into_iter().map(|said| said.0).collect())
 }
 
-/// The newest word on each alert of a batch, by metric.
+/// The newest word on each alert of a batch, by metric, where it was said after an instant.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn newest(
     conn: &mut Connection,
     batch: &BatchName,
+    after: Timestamp,
 ) -> Result<Vec<(MetricName, Verdict, Timestamp)>, CatalogError> {
     sqlx::query_as(
         "SELECT a.metric, f.verdict, f.at FROM feedback AS f JOIN alerts AS a ON a.id = f.alert
-         WHERE a.batch = ?1
+         WHERE a.batch = ?1 AND ?2 < f.at
            AND f.id = (SELECT MAX(newest.id) FROM feedback AS newest WHERE newest.alert = f.alert)
          ORDER BY f.id",
     )
     .bind(batch)
+    .bind(after)
     .fetch_all(conn)
     .await
     .doing("read the newest words on a batch's alerts")

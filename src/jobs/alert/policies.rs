@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
-    alerting::{Bar, Policy, PolicyError, Quiet, bar},
+    alerting::{Bar, MEMORY, Policy, PolicyError, Quiet, bar},
     catalog::{Connection, feedback, models, snoozes, snoozes::SnoozeRow},
     domain::{BatchSpec, MetricName, ModelQuality, Timestamp, Verdict},
 };
@@ -32,7 +32,7 @@ impl Known {
         let rows = models::currents(conn, &batch.name).await?;
         let from = as_of.now - batch.score.window;
         let mut votes = BTreeMap::<_, Vec<_>>::new();
-        for (metric, verdict, at) in feedback::newest(conn, &batch.name).await? {
+        for (metric, verdict, at) in feedback::newest(conn, &batch.name, as_of.now - MEMORY).await? {
             votes.entry(metric).or_default().push((verdict, at));
         }
         Ok(Self {
