@@ -62,7 +62,12 @@ pub(super) fn digest(
     system.table("digest", |digest| {
         let at = digest.parsed("at", "a cron expression", |text| Ok(CronExpr::parse(text)?));
         let timezone = super::batch::timezone(digest);
+        let place = digest.key_place("channels");
         let channels = alert::channel_names(digest, &[LOG_CHANNEL.to_owned()], Some(&known));
+        if let Some(place) = place.filter(|_| channels.is_empty()) {
+            let help = "name a channel, or leave the table out to have no digest";
+            digest.check.problem_with_help(&place, "`channels` names nobody", help);
+        }
         Some(DigestSpec { at: at.map(|at| at.value).or(daily)?, timezone, channels })
     })
 }

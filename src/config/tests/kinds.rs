@@ -138,4 +138,7 @@ fn the_watch_and_the_digest_are_read_and_their_mistakes_reported() {
     let files = [(SYSTEM_FILE, "[digest]\nat = \"daily\"\n")];
     let found = problems(&files, &Environment::default());
     assert!(found[0].starts_with("anomstack.toml:2:6: "), "{found:?}");
+    let files = [(SYSTEM_FILE, "[digest]\nchannels = []\n")];
+    let found = problems(&files, &Environment::default());
+    assert!(found[0].contains("`channels` names nobody"), "{found:?}");
 }
