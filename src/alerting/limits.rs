@@ -2,19 +2,20 @@
 //!
 //! Points are judged as they are stored, once each. Points in time order make streaks, which `delay`
 //! and `resolve_after` count, over as many passes as it takes. A point that comes late counts for
-//! itself: it fires where it passed a limit, and belongs to no streak.
+//! itself: it fires where it passed a limit, and belongs to no streak. In quiet times nothing fires; streaks go on,
+//! so that what outlives them fires at its next point.
 
 use std::collections::BTreeMap;
 
 use globset::{Glob, GlobMatcher};
 
 use super::{
-    Gate, PolicyError,
+    Gate, Policy, PolicyError,
     turn::{self, Open, Turn},
 };
 use crate::domain::{
-    AlertKind, AlertSpec, BatchName, BatchSpec, LimitState, Limits, MetricName, MetricSpec,
-    Resolution, Snooze, Timestamp, words,
+    AlertKind, BatchName, BatchSpec, LimitState, Limits, MetricName, MetricSpec, Resolution,
+    Snooze, Timestamp, words,
 };
 
 /// A batch's limits, ready to be looked up.
@@ -87,12 +88,12 @@ pub struct LimitPass {
 pub fn hold(
     who: &(BatchName, MetricName),
     limits: &Limits,
-    spec: &AlertSpec,
+    policy: &Policy,
     points: &[(Timestamp, f64)],
     past: LimitPast,
 ) -> LimitPass {
-    let mut walk = Walk { who, spec, past, pass: LimitPass::default() };
-    let n_old = points.len().saturating_sub(spec.recent);
+    let mut walk = Walk { who, policy, past, pass: LimitPass::default() };
+    let n_old = points.len().saturating_sub(policy.spec.recent);
     for (n, (at, value)) in points.iter().enumerate() {
         walk.point(limits, *at, *value, n < n_old);
     }
@@ -101,7 +102,7 @@ pub fn hold(
 
 struct Walk<'a> {
     who: &'a (BatchName, MetricName),
-    spec: &'a AlertSpec,
+    policy: &'a Policy,
     past: LimitPast,
     pass: LimitPass,
 }
@@ -138,10 +139,10 @@ impl Walk<'_> {
         }
         let streak = if is_late { 1 } else { self.past.state.n_beyond };
         let stopped = match () {
-            () if streak < self.spec.delay => Some(Gate::Delay),
+            () if streak < self.policy.spec.delay => Some(Gate::Delay),
             () if is_old => Some(Gate::Recent),
             () if self.is_snoozed(at) => Some(Gate::Snooze),
-            () => None,
+            () => self.policy.silenced(at),
         };
         if let Some(gate) = stopped {
             *self.pass.suppressed.entry(gate.as_str().to_owned()).or_default() += 1;
@@ -157,11 +158,11 @@ impl Walk<'_> {
     }
 
     fn is_quiet(&self, is_late: bool) -> bool {
-        !is_late && self.spec.resolve_after.max(1) <= self.past.state.n_within
+        !is_late && self.policy.spec.resolve_after.max(1) <= self.past.state.n_within
     }
 
     fn is_snoozed(&self, at: Timestamp) -> bool {
-        match self.spec.snooze {
+        match self.policy.spec.snooze {
             Snooze::Time(span) => self.past.last_fired.is_some_and(|fired| at - fired < span),
             Snooze::Points(n_points) => self.past.state.n_since.is_some_and(|n| n <= n_points),
         }
@@ -179,7 +180,7 @@ fn reason(metric: &MetricName, value: f64, limit: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Severity, Span};
+    use crate::domain::{AlertSpec, Severity, Span};
 
     const LIMITS: Limits = Limits {
         upper: Some(10.0),
@@ -204,9 +205,10 @@ mod tests {
     fn passes(spec: &AlertSpec, runs: &[&[(i64, f64)]]) -> (Vec<String>, BTreeMap<String, u64>) {
         let (mut past, mut told) = (LimitPast::default(), Vec::new());
         let mut suppressed = BTreeMap::<String, u64>::new();
+        let policy = Policy::compile(spec).unwrap();
         for run in runs {
             let points: Vec<_> = run.iter().map(|(n, value)| (hour(*n), *value)).collect();
-            let pass = hold(&who(), &LIMITS, spec, &points, past.clone());
+            let pass = hold(&who(), &LIMITS, &policy, &points, past.clone());
             past.state = pass.state;
             for (gate, n) in pass.suppressed {
                 *suppressed.entry(gate).or_default() += n;
@@ -302,7 +304,8 @@ mod tests {
 
     #[test]
     fn the_reason_names_value_and_limit() {
-        let pass = hold(&who(), &LIMITS, &spec(), &[(hour(0), -2.5)], LimitPast::default());
+        let policy = Policy::compile(&spec()).unwrap();
+        let pass = hold(&who(), &LIMITS, &policy, &[(hour(0), -2.5)], LimitPast::default());
         let Some(Turn::Raise(alert)) = pass.turns.first() else { panic!("{pass:?}") };
         assert_eq!(alert.reason, "orders was -2.5, under its limit of 0");
         assert_eq!((alert.value, alert.threshold), (Some(-2.5), Some(0.0)));

@@ -2,8 +2,8 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::{quiet::Quiet, usual::EARLIER_POINTS};
-use crate::domain::{AlertSpec, MetricName, Snooze};
+use super::{Gate, quiet::Quiet, usual::EARLIER_POINTS};
+use crate::domain::{AlertSpec, MetricName, Snooze, Timestamp};
 
 /// A batch's (or a metric's own) alert settings, ready to be applied.
 #[derive(Debug, Clone)]
@@ -31,6 +31,11 @@ impl Policy {
         let all = || spec.exclude.join(", ");
         let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
         Ok(Self { spec: spec.clone(), quiet: Quiet::default(), remark: None, excluded })
+    }
+
+    /// The quiet time an instant lies in, if any: a rule raises nothing in it.
+    pub fn silenced(&self, at: Timestamp) -> Option<Gate> {
+        self.quiet.at(at, self.spec.quiet_holidays).map(|silence| silence.gate())
     }
 
     /// Whether the metric never alerts.

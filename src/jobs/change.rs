@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::{
-    alerting::{ChangePast, Look, Open, Policy, PolicyError, Turn, shift},
+    alerting::{ChangePast, Look, Open, PolicyError, Turn, shift},
     catalog::{episodes, runs, runs::Claim},
     domain::{AlertKind, AlertState, BatchSpec, ChangeReport, MetricName, Resolution, Series},
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, turns, window};
+use super::{
+    AsOf, JobContext, JobError,
+    alert::{Known, Policies},
+    turns, window,
+};
 
 pub(super) async fn change(
     ctx: &JobContext,
@@ -23,6 +27,7 @@ pub(super) async fn change(
     let observed = window::points_between(ctx, &batch.name, range).await?;
     let mut reader = ctx.catalog.reader().await?;
     let newest = episodes::newest(&mut reader, &batch.name, AlertKind::Change).await?;
+    let known = Known::of_rules(&mut reader, batch, as_of.now).await?;
     drop(reader);
     let past = newest.into_iter().map(|row| {
         let is_open = row.episode.state == AlertState::Firing;
@@ -38,6 +43,7 @@ pub(super) async fn change(
     let past: BTreeMap<MetricName, ChangePast> = past.collect();
     let spec = batch.clone();
     let found = ctx.compute.run(move || look(&spec, &observed, &past, as_of)).await??;
+    let found = ctx.compute.run(move || look(&spec, &observed, &past, &known)).await??;
     commit(ctx, claim, batch, found).await
 }
 
@@ -52,23 +58,32 @@ fn look(
     observed: &[Series],
     past: &BTreeMap<MetricName, ChangePast>,
     as_of: AsOf,
+    known: &Known,
 ) -> Result<Found, PolicyError> {
     let spec = &batch.rules.change;
     let excluded = globs(&spec.exclude)?;
+    let policies = Policies::new(batch, known)?;
     let (mut found, unknown) = (Found::default(), ChangePast::default());
     let mut looked_at = BTreeSet::new();
     for series in observed {
-        let alert = batch.alert_for(&series.metric);
-        let is_left_out = !alert.enabled
+        let policy = policies.of(&series.metric)?;
+        let is_left_out = !policy.spec.enabled
             || excluded.is_match(series.metric.as_str())
-            || Policy::compile(alert)?.excludes(&series.metric);
+            || policy.excludes(&series.metric);
         if is_left_out {
             continue;
         }
         looked_at.insert(&series.metric);
         let who = (batch.name.clone(), series.metric.clone());
         let past = past.get(&series.metric).unwrap_or(&unknown);
-        match shift(&who, spec, (&series.at, &series.value), past) {
+        let silenced = || series.at.last().and_then(|newest| policy.silenced(*newest));
+        let look = match shift(&who, spec, (&series.at, &series.value), past) {
+            Look::Turned(Some(Turn::Raise(alert))) => {
+                silenced().map_or(Look::Turned(Some(Turn::Raise(alert))), Look::Stopped)
+            }
+            look => look,
+        };
+        match look {
             Look::TooShort => found.report.too_short += 1,
             Look::Turned(turn) => {
                 found.report.tested += 1;

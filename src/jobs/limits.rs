@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::{
     alerting::{self, LimitBook, LimitPast, Open, Policy},
+    alerting::{self, LimitBook, LimitPast, Open, Turn},
     catalog::{Connection, alerts, limit_states},
     domain::{AlertKind, BatchSpec, LimitState, MetricName, RunId, Series, Timestamp},
 };
 
 use super::{
     JobContext, JobError,
+    alert::{Known, Policies},
     turns::{self, Taken},
 };
 
@@ -69,11 +71,12 @@ impl Limited {
         let of_metrics = open.iter().map(|(metric, open)| (metric, open));
         let mut turns = turns::closed(of_metrics, now, is_looked_at)?;
         let mut suppressed = BTreeMap::<String, u64>::new();
+        let known = Known::of_rules(conn, batch, now).await?;
+        let policies = Policies::new(batch, &known)?;
         for (metric, points) in &self.points {
-            let spec = batch.alert_for(metric);
-            let policy = Policy::compile(spec)?;
+            let policy = policies.of(metric)?;
             let Some(limits) = self.book.limits(metric) else { continue };
-            if !spec.enabled || policy.excludes(metric) {
+            if !policy.spec.enabled || policy.excludes(metric) {
                 continue;
             }
             let past = LimitPast {
@@ -83,7 +86,7 @@ impl Limited {
             };
             let points: Vec<_> = points.iter().map(|(at, value)| (*at, *value)).collect();
             let who = (batch.name.clone(), metric.clone());
-            let pass = alerting::hold(&who, limits, spec, &points, past);
+            let pass = alerting::hold(&who, limits, &policy, &points, past);
             limit_states::set(conn, &batch.name, metric, &pass.state).await?;
             turns.extend(pass.turns);
             for (gate, n_points) in pass.suppressed {

@@ -9,6 +9,8 @@ use crate::{
     domain::{
         AlertKind, AlertState, BatchSpec, ChangeReport, JobKind, Limits, MessageEvent, Resolution,
         RunReport, Snooze, Span, Timestamp,
+        AbsenceSpec, AlertKind, AlertState, BatchSpec, ChangeReport, JobKind, Lasting, Limits,
+        Maintenance, MaintenanceTime, MessageEvent, Resolution, RunReport, Snooze, Span, Timestamp,
     },
 };
 
@@ -216,4 +218,79 @@ async fn metrics_without_a_past_or_left_out_are_not_looked_at() {
     ingest(&fixture, &rows, noon() + minutes(40)).await;
     let report = look(&fixture, noon() + minutes(40)).await;
     assert_eq!(report, ChangeReport { too_short: 1, ..ChangeReport::default() });
+}
+
+/// Which rule, how it is asked for, and the value of each minute from the 40th on; none stays away.
+type Ruled = (AlertKind, fn(&mut BatchSpec), fn(i64) -> Option<f64>);
+
+const RULES: [Ruled; 6] = [
+    (
+        AlertKind::Threshold,
+        |batch| batch.rules.thresholds.extend([("orders".to_owned(), up_to(50.0))]),
+        |_| Some(60.0),
+    ),
+    (AlertKind::Change, |_| {}, |_| Some(60.0)),
+    (
+        AlertKind::Frozen,
+        |batch| batch.rules.still.frozen = Some(Lasting::Points(4)),
+        |_| Some(12.0),
+    ),
+    (AlertKind::Zeros, |batch| batch.rules.still.zeros = Some(Lasting::Points(4)), |_| Some(0.0)),
+    (AlertKind::Rows, |batch| batch.rules.still.rows_drop = Some(0.5), |_| Some(12.0)),
+    (
+        AlertKind::Absence,
+        |batch| {
+            let after = Span::secs(4 * 60);
+            batch.absence = Some(AbsenceSpec { after, exclude: Vec::new() });
+        },
+        |_| None,
+    ),
+];
+
+/// The kinds raised by what is seen at the 50th minute, in the quiet time, and at the 60th, after it.
+async fn raised_around(rule: &Ruled, quiet: Option<Maintenance>) -> [Vec<AlertKind>; 2] {
+    let (kind, ask, value) = rule;
+    let mut fixture = fixture::open().await;
+    fixture.batch.maintenance.extend(quiet);
+    fixture.batch.alert.recent = usize::MAX;
+    ask(&mut fixture.batch);
+    let usual = |n: i64| ("orders", noon() + minutes(n), 10.0 + (n * 37 % 19) as f64 / 9.0);
+    let rows: Vec<_> = (0..40).map(usual).collect();
+    for n in 34..40 {
+        ingest(&fixture, &rows, noon() + minutes(n)).await;
+    }
+    let mut found = [Vec::new(), Vec::new()];
+    for (found, end) in found.iter_mut().zip([50, 60]) {
+        let later = (40..=end).filter_map(|n| Some(("orders", noon() + minutes(n), value(n)?)));
+        let mut rows: Vec<_> = rows.iter().copied().chain(later).collect();
+        if *kind == AlertKind::Rows {
+            rows.drain(..rows.len() - 5);
+        }
+        let as_of = AsOf::live(noon() + minutes(end));
+        ingest(&fixture, &rows, as_of.now).await;
+        for job in [JobKind::Change, JobKind::Alert] {
+            if (job == JobKind::Change) == (*kind == AlertKind::Change) {
+                fixture.run(job, as_of).await.unwrap();
+            }
+        }
+        let kinds = stored(&fixture).await.into_iter().map(|(_, kind, _)| kind);
+        found.extend(kinds);
+    }
+    let metrics = fixture.ctx.metrics.render().unwrap();
+    let is_counted = metrics.contains("reason=\"maintenance\"");
+    assert_eq!(is_counted, !fixture.batch.maintenance.is_empty(), "{kind:?}");
+    found
+}
+
+#[tokio::test]
+async fn no_rule_fires_in_a_quiet_time_and_what_outlives_it_fires_after_it() {
+    for rule in &RULES {
+        let (kind, ..) = rule;
+        let when = MaintenanceTime::of(vec![(noon() + minutes(39), noon() + minutes(55))]);
+        let quiet = Maintenance { when, reason: "move".into() };
+        let loud = raised_around(rule, None).await;
+        assert_eq!(loud, [vec![*kind], vec![*kind]], "{kind:?}, without one");
+        let held = raised_around(rule, Some(quiet)).await;
+        assert_eq!(held, [vec![], vec![*kind]], "{kind:?}");
+    }
 }

@@ -4,7 +4,7 @@
 use globset::{Glob, GlobSetBuilder};
 
 use crate::{
-    alerting::{self, Policy, PolicyError, Turn},
+    alerting::{self, Gate, PolicyError, Turn},
     catalog::{runs, runs::Claim, runs::RunFilter},
     domain::{
         Alert, AlertKind, BatchSpec, IngestReport, JobKind, Lasting, MetricName, RunReport,
@@ -13,7 +13,11 @@ use crate::{
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, turns, window};
+use super::{
+    AsOf, JobContext, JobError,
+    alert::{Known, Policies},
+    turns, window,
+};
 
 /// What the alert about an ingest's rows calls its subject.
 const ROWS: &str = "ingest/rows";
@@ -29,14 +33,24 @@ pub(super) async fn check(
     report: &IngestReport,
 ) -> Result<(), JobError> {
     let StillSpec { frozen, zeros, rows_drop, .. } = batch.rules.still;
+    if !batch.alert.enabled || (frozen.is_none() && zeros.is_none() && rows_drop.is_none()) {
+        return Ok(());
+    }
+    let known = {
+        let mut reader = ctx.catalog.reader().await?;
+        Known::of_rules(&mut reader, batch, as_of.now).await?
+    };
+    let policies = Policies::new(batch, &known)?;
     let mut found = Vec::new();
     if batch.alert.enabled && (frozen.is_some() || zeros.is_some()) {
         let range = Range::between(as_of.now - look_back(batch), as_of.until);
         let observed = window::points_between(ctx, &batch.name, range).await?;
-        found.extend(of_values(batch, &observed)?);
+        found.extend(of_values(batch, &policies, &observed)?);
     }
     if let Some(share) = rows_drop.filter(|_| batch.alert.enabled) {
         found.extend(of_rows(ctx, claim, batch, (share, report.rows_read)).await?);
+    if let Some(share) = rows_drop {
+        found.extend(of_rows(ctx, claim, &policies, batch, (share, report.rows_read)).await?);
     }
     if found.is_empty() && !has_open(ctx, batch).await? {
         return Ok(());
@@ -46,10 +60,15 @@ pub(super) async fn check(
     runs::guard(&mut tx, claim, "watch").await?;
     let mut turns = Vec::new();
     for kind in kinds(batch) {
+    let (mut turns, mut suppressed) = (Vec::<Turn>::new(), Vec::new());
+    for kind in [AlertKind::Frozen, AlertKind::Zeros, AlertKind::Rows] {
         let open = turns::open(&mut tx, &batch.name, kind).await?;
-        for (metric, _, alert) in found.iter().filter(|(_, of, _)| *of == kind) {
+        for (metric, _, alert, silenced) in found.iter().filter(|(_, of, ..)| *of == kind) {
             let open = open.iter().find(|(name, _)| name == metric).map(|(_, open)| open);
-            turns.extend::<Option<Turn>>(alerting::turn(open, alert.clone(), as_of.now));
+            match (alerting::turn(open, alert.clone(), as_of.now), silenced) {
+                (Some(Turn::Raise(_)), Some(gate)) => suppressed.push(gate),
+                (turn, _) => turns.extend(turn),
+            }
         }
         // As of the past there were other metrics.
         if as_of.is_live {
@@ -63,6 +82,9 @@ pub(super) async fn check(
     let taken = turns::take(ctx, &mut tx, (batch, claim.run), &turns, now).await?;
     tx.commit().await?;
     taken.count(ctx, &batch.name);
+    for gate in suppressed {
+        ctx.metrics.alerts_suppressed(&batch.name, gate.as_str(), 1);
+    }
     Ok(())
 }
 
@@ -83,6 +105,8 @@ async fn has_open(ctx: &JobContext, batch: &BatchSpec) -> Result<bool, JobError>
 }
 
 type Found = (MetricName, AlertKind, Option<Alert>);
+/// The last is the quiet time of the newest observation, in which nothing fires.
+type Found = (MetricName, AlertKind, Option<Alert>, Option<Gate>);
 
 /// Far enough to see a past beside the stretch that is looked for.
 fn look_back(batch: &BatchSpec) -> Span {
@@ -94,7 +118,11 @@ fn look_back(batch: &BatchSpec) -> Span {
     longest.chain([batch.score.window]).max().unwrap_or(batch.score.window)
 }
 
-fn of_values(batch: &BatchSpec, observed: &[Series]) -> Result<Vec<Found>, PolicyError> {
+fn of_values(
+    batch: &BatchSpec,
+    policies: &Policies<'_>,
+    observed: &[Series],
+) -> Result<Vec<Found>, PolicyError> {
     let spec = &batch.rules.still;
     let mut globs = GlobSetBuilder::new();
     for pattern in &spec.exclude {
@@ -105,25 +133,23 @@ fn of_values(batch: &BatchSpec, observed: &[Series]) -> Result<Vec<Found>, Polic
     let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
     let mut found = Vec::new();
     for series in observed {
-        let alert = batch.alert_for(&series.metric);
+        let policy = policies.of(&series.metric)?;
         let name = series.metric.as_str();
-        if !alert.enabled
-            || excluded.is_match(name)
-            || Policy::compile(alert)?.excludes(&series.metric)
-        {
+        if !policy.spec.enabled || excluded.is_match(name) || policy.excludes(&series.metric) {
             continue;
         }
         let who = (batch.name.clone(), series.metric.clone());
         let (at, value) = (&series.at, &series.value);
+        let silenced = at.last().and_then(|newest| policy.silenced(*newest));
         if let Some(lasting) = spec.zeros {
             let zeros = alerting::zeros(&who, lasting, at, value);
-            found.push((who.1.clone(), AlertKind::Zeros, zeros));
+            found.push((who.1.clone(), AlertKind::Zeros, zeros, silenced));
         }
         if let Some(lasting) = spec.frozen {
             // Zeros are said as zeros where they are looked for.
             let is_other = spec.zeros.is_none() || value.last() != Some(&0.0);
             let frozen = alerting::frozen(&who, lasting, at, value).filter(|_| is_other);
-            found.push((who.1.clone(), AlertKind::Frozen, frozen));
+            found.push((who.1.clone(), AlertKind::Frozen, frozen, silenced));
         }
     }
     Ok(found)
@@ -132,6 +158,7 @@ fn of_values(batch: &BatchSpec, observed: &[Series]) -> Result<Vec<Found>, Polic
 async fn of_rows(
     ctx: &JobContext,
     claim: &Claim,
+    policies: &Policies<'_>,
     batch: &BatchSpec,
     (share, n_rows): (f64, u64),
 ) -> Result<Option<Found>, JobError> {
@@ -155,5 +182,6 @@ async fn of_rows(
     let Ok(metric) = MetricName::parse(ROWS) else { return Ok(None) };
     let who = (batch.name.clone(), metric.clone());
     let alert = alerting::rows_drop(&who, share, &past, (claim.slot, n_rows));
-    Ok(Some((metric, AlertKind::Rows, alert)))
+    let silenced = policies.of(&metric)?.silenced(claim.slot);
+    Ok(Some((metric, AlertKind::Rows, alert, silenced)))
 }

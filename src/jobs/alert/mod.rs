@@ -42,6 +42,9 @@ pub(super) async fn alert(
     let spec = Arc::new(batch.clone());
     let judged = Arc::clone(&spec);
     let mut found = ctx.compute.run(move || judge(&judged, scores, past, as_of)).await??;
+    for (gate, n_silences) in &silences.suppressed {
+        *found.suppressed.entry(gate.clone()).or_default() += n_silences;
+    }
     found.silences = silences;
     commit::commit(ctx, claim, batch, found).await
 }

@@ -30,9 +30,9 @@ impl Known {
         as_of: AsOf,
     ) -> Result<Self, JobError> {
         let rows = models::currents(conn, &batch.name).await?;
-        let from = as_of.now - batch.score.window;
         let mut votes = BTreeMap::<_, Vec<_>>::new();
-        for (metric, verdict, at) in feedback::newest(conn, &batch.name, as_of.now - MEMORY).await? {
+        for (metric, verdict, at) in feedback::newest(conn, &batch.name, as_of.now - MEMORY).await?
+        {
             votes.entry(metric).or_default().push((verdict, at));
         }
         Ok(Self {
@@ -41,9 +41,19 @@ impl Known {
                 .filter_map(|row| Some((row.metric, row.quality?)))
                 .collect(),
             votes,
-            snoozes: snoozes::ending_after(conn, &batch.name, from).await?,
-            now: Some(as_of.now),
+            ..Self::of_rules(conn, batch, as_of.now).await?
         })
+    }
+
+    /// Reads what rules need: neither scores nor words move their bars.
+    pub(in crate::jobs) async fn of_rules(
+        conn: &mut Connection,
+        batch: &BatchSpec,
+        now: Timestamp,
+    ) -> Result<Self, JobError> {
+        let from = now - batch.score.window;
+        let snoozes = snoozes::ending_after(conn, &batch.name, from).await?;
+        Ok(Self { snoozes, now: Some(now), ..Self::default() })
     }
 
     /// Until when somebody wants a metric to be silent.
