@@ -208,6 +208,14 @@ async fn alerts_deliveries_and_feedback_from_before_there_were_episodes_are_kept
     assert_eq!(messages::alerts_of(&mut tx, &due[0].message).await.unwrap(), [id]);
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *tx).await.unwrap();
     assert!(broken.is_empty(), "every reference is whole");
+    for (after, n_words) in [(Timestamp::MIN, 1), (at(0), 0)] {
+        let words = feedback::newest(&mut tx, &batch("shop"), after).await.unwrap();
+        assert_eq!(words.len(), n_words, "after {after}");
+    }
+    let explained = "EXPLAIN QUERY PLAN SELECT MAX(attempts) FROM outbox WHERE merged_into = ?1";
+    let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(explained).bind("m");
+    let plan = plan.fetch_one(&mut *tx).await.unwrap().3;
+    assert!(plan.contains("outbox_by_merged"), "{plan}");
 }
 
 #[tokio::test]
