@@ -21,7 +21,7 @@ use crate::{
     series::Range,
 };
 
-use super::{JobContext, JobError, alert::scored, names::NameFilter, stretches, tell, window};
+use super::{JobContext, JobError, alert::scored, stretches, tell, window};
 
 /// Metrics whose scores are in memory at once.
 const METRICS: usize = 256;
@@ -86,7 +86,7 @@ pub async fn judge_stored(
             let mut found: Vec<[Vec<Alert>; 2]> =
                 scores.into_par_iter().map(one).collect::<Result<_, PolicyError>>()?;
             for series in &observed {
-                found.push(silences(&both, series, to));
+                found.push(silences(&both, series, to)?);
             }
             Ok::<_, PolicyError>(found)
         };
@@ -180,17 +180,30 @@ fn judge_stretches(
     Ok(alerts)
 }
 
-fn silences(both: &[BatchSpec; 2], series: &Series, to: Timestamp) -> [Vec<Alert>; 2] {
+/// Silences that were long enough at an instant that was not quiet: when they became so, or at their
+/// end.
+fn silences(
+    both: &[BatchSpec; 2],
+    series: &Series,
+    to: Timestamp,
+) -> Result<[Vec<Alert>; 2], PolicyError> {
     let find = |batch: &BatchSpec| {
-        let Some(spec) = &batch.absence else { return Vec::new() };
-        let own = batch.alert_for(&series.metric);
-        if !own.enabled || NameFilter::new(&own.exclude).matches(&series.metric) {
-            return Vec::new();
+        let Some(spec) = &batch.absence else { return Ok(Vec::new()) };
+        let mut policy = Policy::compile(batch.alert_for(&series.metric))?;
+        policy.quiet = Quiet::of(batch);
+        if !policy.spec.enabled || policy.excludes(&series.metric) {
+            return Ok(Vec::new());
         }
         let who = (batch.name.clone(), series.metric.clone());
-        alerting::absences(&who, spec, &series.at, Timestamp::MIN, to)
+        let mut found = alerting::absences(&who, spec, &series.at, Timestamp::MIN, to);
+        found.retain(|alert| {
+            let end = series.at.get(series.at.partition_point(|at| *at <= alert.at));
+            let last = end.copied().unwrap_or(to) - Span::from_micros(1);
+            [alert.at + spec.after, last].into_iter().any(|at| policy.silenced(at).is_none())
+        });
+        Ok(found)
     };
-    [find(&both[0]), find(&both[1])]
+    Ok([find(&both[0])?, find(&both[1])?])
 }
 
 /// Messages that alerts give: those of one group that fire at one point are told together, to each
