@@ -42,8 +42,7 @@ pub(super) async fn change(
     });
     let past: BTreeMap<MetricName, ChangePast> = past.collect();
     let spec = batch.clone();
-    let found = ctx.compute.run(move || look(&spec, &observed, &past, as_of)).await??;
-    let found = ctx.compute.run(move || look(&spec, &observed, &past, &known)).await??;
+    let found = ctx.compute.run(move || look(&spec, &observed, &past, &known, as_of)).await??;
     commit(ctx, claim, batch, found).await
 }
 
@@ -57,8 +56,8 @@ fn look(
     batch: &BatchSpec,
     observed: &[Series],
     past: &BTreeMap<MetricName, ChangePast>,
-    as_of: AsOf,
     known: &Known,
+    as_of: AsOf,
 ) -> Result<Found, PolicyError> {
     let spec = &batch.rules.change;
     let excluded = globs(&spec.exclude)?;

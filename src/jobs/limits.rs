@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::{
     alerting::{self, LimitBook, LimitPast, Open, Policy},
-    alerting::{self, LimitBook, LimitPast, Open, Turn},
     catalog::{Connection, alerts, limit_states},
     domain::{AlertKind, BatchSpec, LimitState, MetricName, RunId, Series, Timestamp},
 };

@@ -7,8 +7,6 @@ use crate::{
     alerting,
     catalog::{alerts, episodes, messages},
     domain::{
-        AlertKind, AlertState, BatchSpec, ChangeReport, JobKind, Limits, MessageEvent, Resolution,
-        RunReport, Snooze, Span, Timestamp,
         AbsenceSpec, AlertKind, AlertState, BatchSpec, ChangeReport, JobKind, Lasting, Limits,
         Maintenance, MaintenanceTime, MessageEvent, Resolution, RunReport, Snooze, Span, Timestamp,
     },

@@ -33,9 +33,6 @@ pub(super) async fn check(
     report: &IngestReport,
 ) -> Result<(), JobError> {
     let StillSpec { frozen, zeros, rows_drop, .. } = batch.rules.still;
-    if !batch.alert.enabled || (frozen.is_none() && zeros.is_none() && rows_drop.is_none()) {
-        return Ok(());
-    }
     let known = {
         let mut reader = ctx.catalog.reader().await?;
         Known::of_rules(&mut reader, batch, as_of.now).await?
@@ -48,8 +45,6 @@ pub(super) async fn check(
         found.extend(of_values(batch, &policies, &observed)?);
     }
     if let Some(share) = rows_drop.filter(|_| batch.alert.enabled) {
-        found.extend(of_rows(ctx, claim, batch, (share, report.rows_read)).await?);
-    if let Some(share) = rows_drop {
         found.extend(of_rows(ctx, claim, &policies, batch, (share, report.rows_read)).await?);
     }
     if found.is_empty() && !has_open(ctx, batch).await? {
@@ -58,10 +53,8 @@ pub(super) async fn check(
     let now = (ctx.clock)();
     let mut tx = ctx.catalog.begin().await?;
     runs::guard(&mut tx, claim, "watch").await?;
-    let mut turns = Vec::new();
-    for kind in kinds(batch) {
     let (mut turns, mut suppressed) = (Vec::<Turn>::new(), Vec::new());
-    for kind in [AlertKind::Frozen, AlertKind::Zeros, AlertKind::Rows] {
+    for kind in kinds(batch) {
         let open = turns::open(&mut tx, &batch.name, kind).await?;
         for (metric, _, alert, silenced) in found.iter().filter(|(_, of, ..)| *of == kind) {
             let open = open.iter().find(|(name, _)| name == metric).map(|(_, open)| open);
@@ -73,7 +66,7 @@ pub(super) async fn check(
         // As of the past there were other metrics.
         if as_of.is_live {
             let is_looked_at = |metric: &MetricName| {
-                Ok(found.iter().any(|(name, of, _)| name == metric && *of == kind))
+                Ok(found.iter().any(|(name, of, ..)| name == metric && *of == kind))
             };
             let of_metrics = open.iter().map(|(metric, open)| (metric, open));
             turns.extend(turns::closed(of_metrics, as_of.now, is_looked_at)?);
@@ -104,7 +97,6 @@ async fn has_open(ctx: &JobContext, batch: &BatchSpec) -> Result<bool, JobError>
     Ok(false)
 }
 
-type Found = (MetricName, AlertKind, Option<Alert>);
 /// The last is the quiet time of the newest observation, in which nothing fires.
 type Found = (MetricName, AlertKind, Option<Alert>, Option<Gate>);
 
