@@ -43,7 +43,7 @@ pub use gates::Gate;
 pub use identity::{alert_id, message_id};
 pub use limits::{LimitBook, LimitPass, LimitPast, hold};
 pub use pipeline::{Attempted, aged, crowded, failing, late};
-pub use policy::{Policy, PolicyError, context_rows};
+pub use policy::{Policy, PolicyError, context_rows, globs};
 pub use quiet::{Quiet, Silence};
 pub use rarity::{Among, HORIZON, Rank, Rarity, Side, rarity};
 pub use related::{Related, related, slack};

@@ -23,13 +23,7 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] when a pattern of `exclude` is no glob.
     pub fn compile(spec: &AlertSpec) -> Result<Self, PolicyError> {
-        let mut globs = GlobSetBuilder::new();
-        for pattern in &spec.exclude {
-            let wrong = |source| PolicyError { pattern: pattern.clone(), source };
-            globs.add(Glob::new(pattern).map_err(wrong)?);
-        }
-        let all = || spec.exclude.join(", ");
-        let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
+        let excluded = globs(&spec.exclude)?;
         Ok(Self { spec: spec.clone(), quiet: Quiet::default(), remark: None, excluded })
     }
 
@@ -42,6 +36,19 @@ impl Policy {
     pub fn excludes(&self, metric: &MetricName) -> bool {
         self.excluded.is_match(metric.as_str())
     }
+}
+
+/// Compiles patterns; none match nothing.
+///
+/// # Errors
+/// [`PolicyError`] when one is no glob.
+pub fn globs(patterns: &[String]) -> Result<GlobSet, PolicyError> {
+    let mut globs = GlobSetBuilder::new();
+    for pattern in patterns {
+        let wrong = |source| PolicyError { pattern: pattern.clone(), source };
+        globs.add(Glob::new(pattern).map_err(wrong)?);
+    }
+    globs.build().map_err(|source| PolicyError { pattern: patterns.join(", "), source })
 }
 
 /// A pattern that is no glob.

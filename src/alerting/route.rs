@@ -6,9 +6,9 @@ use std::{
 };
 
 use chrono::{Datelike, Timelike};
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
-use super::PolicyError;
+use super::{PolicyError, policy::globs};
 use crate::domain::{Alert, BatchSpec, MessageEvent, RouteSpec, Timestamp};
 
 /// Routes made ready: globs compiled once for many alerts.
@@ -139,14 +139,4 @@ impl Ready {
         ];
         conditions.into_iter().find(|(_, holds)| !holds).map(|(key, _)| key)
     }
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet, PolicyError> {
-    let mut globs = GlobSetBuilder::new();
-    for pattern in patterns {
-        let wrong = |source| PolicyError { pattern: pattern.clone(), source };
-        globs.add(Glob::new(pattern).map_err(wrong)?);
-    }
-    let all = || patterns.join(", ");
-    globs.build().map_err(|source| PolicyError { pattern: all(), source })
 }

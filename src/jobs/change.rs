@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-
 use crate::{
-    alerting::{ChangePast, Look, Open, PolicyError, Turn, shift},
+    alerting::{ChangePast, Look, Open, PolicyError, Turn, globs, shift},
     catalog::{episodes, runs, runs::Claim},
     domain::{AlertKind, AlertState, BatchSpec, ChangeReport, MetricName, Resolution, Series},
     series::Range,
@@ -101,15 +99,6 @@ fn look(
         found.turns.extend(turns::closed(open, as_of.now, is_looked_at)?);
     }
     Ok(found)
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet, PolicyError> {
-    let mut globs = GlobSetBuilder::new();
-    for pattern in patterns {
-        let wrong = |source| PolicyError { pattern: pattern.clone(), source };
-        globs.add(Glob::new(pattern).map_err(wrong)?);
-    }
-    globs.build().map_err(|source| PolicyError { pattern: patterns.join(", "), source })
 }
 
 async fn commit(

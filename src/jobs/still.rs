@@ -1,8 +1,6 @@
 //! Stillness: after an ingest the newest values and the number of rows are held against what is
 //! usual. Each alert is over when the cause is gone.
 
-use globset::{Glob, GlobSetBuilder};
-
 use crate::{
     alerting::{self, Gate, PolicyError, Turn},
     catalog::{runs, runs::Claim, runs::RunFilter},
@@ -116,13 +114,7 @@ fn of_values(
     observed: &[Series],
 ) -> Result<Vec<Found>, PolicyError> {
     let spec = &batch.rules.still;
-    let mut globs = GlobSetBuilder::new();
-    for pattern in &spec.exclude {
-        let wrong = |source| PolicyError { pattern: pattern.clone(), source };
-        globs.add(Glob::new(pattern).map_err(wrong)?);
-    }
-    let all = || spec.exclude.join(", ");
-    let excluded = globs.build().map_err(|source| PolicyError { pattern: all(), source })?;
+    let excluded = alerting::globs(&spec.exclude)?;
     let mut found = Vec::new();
     for series in observed {
         let policy = policies.of(&series.metric)?;
