@@ -62,7 +62,7 @@ pub(super) fn body(message: &Message) -> Value {
     if 0 < n_more {
         lines.push(format!("and {n_more} more"));
     }
-    let mut description = taken(&lines.join("\n"), LONGEST_DESCRIPTION - 1_000, &mut left);
+    let mut description = taken(&lines.join("\n"), LONGEST_DESCRIPTION - 2_001, &mut left);
     let mut fields = Vec::new();
     if let [note] = message.alerts.as_slice() {
         for (label, value) in note.facts().into_iter().take(MOST_FIELDS) {
@@ -75,7 +75,7 @@ pub(super) fn body(message: &Message) -> Value {
             .map(|(words, url)| format!("[{words}](<{}>)", url.replace(['<', '>'], "")))
             .collect();
         let doors = doors.join(" · ");
-        if !doors.is_empty() && doors.len() < 1_000 {
+        if !doors.is_empty() && doors.len() < 2_000 {
             description = format!("{description}\n{doors}");
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     series::Range,
 };
 
-use super::{AsOf, JobContext, JobError, window};
+use super::{AsOf, JobContext, JobError, names::NameFilter, window};
 
 pub(super) use policies::{Known, Policies};
 use silences::Silences;
@@ -152,10 +152,13 @@ fn judge(
         // Nobody looks at metrics without scores any more.
         let gone = past.open.into_values().map(|row| (row.alert, Resolution::Closed));
         found.ended.extend(gone);
-        let has_absence = batch.absence.is_some() && batch.alert.enabled;
+        let absence = batch.absence.as_ref().filter(|_| batch.alert.enabled);
+        let may_be_silent = absence.map(|spec| NameFilter::new(&spec.exclude));
         for AlertRow { alert, .. } in past.silent {
             let policy = policies.of(&alert.metric)?;
-            if !has_absence || !policy.spec.enabled || policy.excludes(&alert.metric) {
+            let is_left_out =
+                may_be_silent.as_ref().is_none_or(|names| names.matches(&alert.metric));
+            if is_left_out || !policy.spec.enabled || policy.excludes(&alert.metric) {
                 found.ended.push((alert, Resolution::Closed));
             }
         }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 use super::{Past, policies::Policies};
+use crate::jobs::names::NameFilter;
 
 /// Silences, those known already among them, and what is over.
 #[derive(Default)]
@@ -31,10 +32,12 @@ pub(super) fn find(
     past: &Past,
 ) -> Result<Silences, PolicyError> {
     let policies = Policies::new(batch, &past.known)?;
+    let may_be_silent = NameFilter::new(&spec.exclude);
     let mut silences = Silences::default();
     for series in observed {
         let policy = policies.of(&series.metric)?;
-        if !policy.spec.enabled || policy.excludes(&series.metric) {
+        let is_left_out = policy.excludes(&series.metric) || may_be_silent.matches(&series.metric);
+        if !policy.spec.enabled || is_left_out {
             continue;
         }
         let who = (batch.name.clone(), series.metric.clone());

@@ -79,7 +79,7 @@ async fn revive_all(fixture: &Fixture) {
     tx.commit().await.unwrap();
 }
 
-/// How many: `ANOMSTACK_TEST_STORM` (a few by default; 100,000 in docs/benchmarks.md).
+/// How many: `ANOMSTACK_TEST_STORM` (a few by default; 10,000 in docs/benchmarks.md).
 #[tokio::test]
 async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_repeats_say_so() {
     let asked = Environment::from_process().into_inner();
