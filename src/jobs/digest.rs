@@ -96,7 +96,7 @@ fn line(row: &AlertRow, until: Timestamp) -> String {
     let AlertRow { alert, episode, .. } = row;
     let (end, state) = match episode.state {
         AlertState::Firing => (until, "goes on"),
-        AlertState::Resolved => (episode.resolved_at.unwrap_or(episode.until), "over"),
+        AlertState::Resolved => (episode.until.max(alert.at), "over"),
     };
     let lasted = Span::secs(((end - alert.since).micros() / 60_000_000).max(0) * 60);
     let (metric, reason) = (words::shown(alert.metric.as_str()), words::shown(&alert.reason));
