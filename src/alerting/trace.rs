@@ -1,5 +1,5 @@
 //! How one point was judged, gate by gate, with the numbers each gate looked at. The gates are those
-//! of [`super::decide`]; here they only speak.
+//! of [`super::decide()`]; here they only speak.
 
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ pub struct Trace {
 /// there is no point at that instant, and when alerts are switched off.
 ///
 /// # Shape
-/// As in [`super::decide`]; points after `at` count as newer ones of the same pass.
+/// As in [`super::decide()`]; points after `at` count as newer ones of the same pass.
 pub fn trace(
     metric: &MetricName,
     policy: &Policy,
