@@ -44,9 +44,7 @@ pub struct Saying<'a> {
 impl<'a> Saying<'a> {
     /// An alert of a batch.
     pub fn of(batch: &'a BatchSpec, alert: &'a Alert, event: MessageEvent, now: Timestamp) -> Self {
-        let mut tags = batch.tags.clone();
-        let own = batch.metrics.get(&alert.metric);
-        tags.extend(own.map(|metric| metric.tags.clone()).unwrap_or_default());
+        let tags = batch.tags_of(&alert.metric);
         let own = batch.alert_for(&alert.metric).channels.as_slice();
         Self { own, tags, timezone: batch.timezone, alert, event, now }
     }

@@ -7,7 +7,10 @@ use sqlx::{
     sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 
-use super::{models::ModelState, outbox::DeliveryState, run_log::LogLevel, runs::RunCause};
+use super::{
+    models::ModelState, outbox::DeliveryState, readings::ReadingState, run_log::LogLevel,
+    runs::RunCause,
+};
 use crate::domain::{
     AlertId, AlertKind, AlertState, BatchName, JobKind, MessageEvent, MessageId, MetricName,
     ModelVersion, Resolution, RunId, RunState, SegmentKind, Severity, Timestamp, Verdict,
@@ -68,6 +71,7 @@ words!(
     LogLevel,
     MessageEvent,
     ModelState,
+    ReadingState,
     Resolution,
     RunCause,
     RunState,

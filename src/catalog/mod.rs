@@ -24,6 +24,7 @@ pub mod pauses;
 pub mod push_answers;
 pub mod run_log;
 pub mod raw_parts;
+pub mod readings;
 pub mod retrace;
 pub mod runs;
 pub mod segments;

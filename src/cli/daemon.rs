@@ -102,6 +102,19 @@ pub(super) fn deliver(live: &Live) -> Chore {
     })
 }
 
+/// Plain words about alerts, every second and whenever a run has ended.
+pub(super) fn read(live: &Live) -> Chore {
+    let live = live.clone();
+    Arc::new(move || {
+        let live = live.clone();
+        Box::pin(async move {
+            if let Err(error) = run::read_for(&live.project(), &live.ctx, &live.client).await {
+                tracing::error!("alerts are told without plain words: {}", chain(&error.into()));
+            }
+        })
+    })
+}
+
 /// A channel that was closed and is now configured otherwise is used again.
 async fn reopen_changed(live: &Live, known: &Mutex<Arc<Project>>) -> Result<(), CatalogError> {
     let project = live.project();

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::{
+    catalog::readings,
     config::Project,
     domain::{BatchSpec, JobKind, Timestamp},
     jobs::{self, JobContext, JobError},
@@ -114,7 +115,21 @@ fn chosen(opened: &Opened, command: &Run) -> Result<Vec<BatchSpec>, String> {
 
 /// Sends what the run has put into the outbox.
 pub(super) async fn deliver(opened: &Opened) -> Result<(), JobError> {
+    read_for(&opened.project, &opened.ctx, &opened.client).await?;
     deliver_for(&opened.project, &opened.ctx, &opened.client).await
+}
+
+/// Asks for plain words about the alerts that wait for them, where the configuration names whom.
+pub(super) async fn read_for(
+    project: &Project,
+    ctx: &JobContext,
+    client: &Client,
+) -> Result<(), JobError> {
+    let Some(spec) = &project.system.explain else { return Ok(()) };
+    if readings::any_open(&mut *ctx.catalog.reader().await?).await? {
+        jobs::read_alerts(ctx, &project.batches, spec, client).await?;
+    }
+    Ok(())
 }
 
 /// Sends what is due in the outbox to whom a configuration names.
@@ -123,7 +138,7 @@ pub(super) async fn deliver_for(
     ctx: &JobContext,
     client: &Client,
 ) -> Result<(), JobError> {
-    let dashboard = open::dashboard(&project.system.server);
+    let dashboard = project.system.server.address();
     let audience = jobs::Audience {
         channels: &project.system.channels,
         batches: &project.batches,

@@ -154,6 +154,7 @@ fn parts(
         clock: clock::now,
         run_claim: daemon::run_claim(&live),
         deliver: daemon::deliver(&live),
+        read: daemon::read(&live),
         maintain: daemon::maintain(&live),
         watch: upkeep::watch(&live),
         reload: reload.on_beats(),

@@ -9,7 +9,7 @@ use crate::{
         feedback,
         metrics::{self, MetricRow},
         models::{self, ModelRow},
-        segments,
+        readings, segments,
     },
     domain::{
         AlertId, AlertState, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
@@ -150,8 +150,14 @@ pub(super) async fn alerts(global: &Global, command: Alerts) -> anyhow::Result<O
                 let mut fields = alert_fields(&row, now);
                 fields.extend(rarity.iter().map(|rarity| ("how unusual", rarity.clone())));
                 fields.extend(related.iter().map(|one| ("moved with it", one.clone())));
+                let reading = readings::of(&mut reader, &row.alert.id).await?;
+                let plain_words = reading.and_then(|reading| reading.words);
+                fields
+                    .extend(plain_words.iter().map(|words| ("in plain words", words.text.clone())));
+                fields.extend(plain_words.iter().map(|words| ("", words.label())));
                 fields.extend(said.iter().map(|said| ("feedback", words_of(said))));
-                listing::print_one(global, &Said { row, feedback: said, rarity, related }, &fields)
+                let said = Said { row, feedback: said, rarity, related, plain_words };
+                listing::print_one(global, &said, &fields)
             }
             None => missing(&format!("no alert `{alert}`")),
         },

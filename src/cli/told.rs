@@ -3,7 +3,7 @@
 use crate::{
     catalog::alerts::AlertRow,
     domain::{
-        AlertState, Feedback, Timestamp,
+        AlertState, Feedback, PlainWords, Timestamp,
         words::{number, rough},
     },
     jobs::{self, AlertContext, Archive},
@@ -24,6 +24,8 @@ pub(super) struct Said {
     pub(super) rarity: Option<String>,
     /// Metrics that moved with it.
     pub(super) related: Vec<String>,
+    /// What a language model made of it.
+    pub(super) plain_words: Option<PlainWords>,
 }
 
 /// How unusual an alert's value is, and which metrics moved with it; nothing of a batch that is

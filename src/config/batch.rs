@@ -98,6 +98,7 @@ fn batch(top: &mut Section<'_>, context: &BatchContext<'_>) -> BatchSpec {
         rules,
         metrics,
         routes: [].into(),
+        explain: None,
         config_hash: String::new(),
         effective: String::new(),
     }

@@ -4,7 +4,7 @@
 /// Keys by their table's path (`""` is the top of a batch file) that this version does not know
 /// yet.
 const LATER_KEYS: &[(&str, &[&str])] = &[
-    ("", &["catalog", "explain", "queue", "sink"]),
+    ("", &["catalog", "queue", "sink"]),
     ("schedule", &["deliver", "retention", "plot", "max_catchup"]),
     ("metrics", &["features", "train", "score", "absence", "change"]),
     ("server", &["tls"]),

@@ -11,6 +11,7 @@ mod check;
 mod command_source;
 mod document;
 mod environment;
+mod explain;
 mod expand;
 mod file_source;
 mod files;
@@ -137,6 +138,7 @@ pub fn read_with(
         drafts.into_iter().map(|draft| draft.read(channels, &mut check)).collect();
     for batch in &mut batches {
         batch.routes = Arc::clone(&system.routes);
+        batch.explain = system.explain.clone();
     }
     batches.sort_by(|one, other| one.name.cmp(&other.name));
     let snapshot = std::mem::take(&mut check.snapshot);

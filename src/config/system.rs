@@ -13,7 +13,7 @@ use crate::domain::{
 };
 
 use super::{
-    channels,
+    channels, explain,
     place::{Located, Place},
     routes,
     section::Section,
@@ -42,6 +42,7 @@ pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
         log,
         watch: section.table("watch", |section| watch::read(section, &channels)),
         digest: watch::digest(section, &channels),
+        explain: section.table("explain", explain::read),
         channels,
     }
 }

@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdbcSpec, AlertSpec, BatchName, CommandSpec, FileSpec, HttpSpec, JobKind, Limits, Maintenance,
-    MetricName, ParamValue, PrometheusSpec, PushSpec, RouteSpec, RuleSpec, ScheduleSpec, Secret,
-    Span, Timestamp,
+    AdbcSpec, AlertSpec, BatchName, CommandSpec, ExplainSpec, FileSpec, HttpSpec, JobKind, Limits,
+    Maintenance, MetricName, ParamValue, PrometheusSpec, PushSpec, RouteSpec, RuleSpec,
+    ScheduleSpec, Secret, Span, Timestamp,
     run::{UnknownText, text_enum},
 };
 
@@ -55,6 +55,8 @@ pub struct BatchSpec {
     pub metrics: BTreeMap<MetricName, MetricSpec>,
     /// Who is told beside the channels it names: the project's, the same for every batch.
     pub routes: Arc<[RouteSpec]>,
+    /// Who is asked to put its alerts into plain words: the project's, the same for every batch.
+    pub explain: Option<Arc<ExplainSpec>>,
     /// Hex SHA-256 of the effective configuration; stored with each run and model.
     pub config_hash: String,
     /// The effective configuration as TOML without secrets; archived under `config/`.
@@ -65,6 +67,13 @@ impl BatchSpec {
     /// The alert settings of a metric: the batch's, or the metric's own.
     pub fn alert_for(&self, metric: &MetricName) -> &AlertSpec {
         self.metrics.get(metric).and_then(|spec| spec.alert.as_ref()).unwrap_or(&self.alert)
+    }
+
+    /// The labels of a metric: the batch's, with the metric's own on top.
+    pub fn tags_of(&self, metric: &MetricName) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.extend(self.metrics.get(metric).map(|own| own.tags.clone()).unwrap_or_default());
+        tags
     }
 
     /// The jobs there are for it, in the order one needs the other.

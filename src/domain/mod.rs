@@ -8,6 +8,7 @@ mod batch;
 mod budget;
 mod channel;
 mod cron;
+mod explain;
 mod feedback;
 mod link;
 mod location;
@@ -46,6 +47,7 @@ pub use batch::{
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use channel::{BadRate, ChannelKind, ChannelSpec, OnAmbiguous, PaceSpec, Rate};
 pub use cron::{CronError, CronExpr};
+pub use explain::{ExplainSpec, PlainWords};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use link::{Link, LinkAction, LinkError, LinkKey};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};

@@ -1,11 +1,18 @@
 //! The system's settings: where things live, how it is reached, whom it tells.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelSpec, DigestSpec, RouteSpec, Secret, Span, StorageAccess, WatchSpec,
+    ChannelSpec, DigestSpec, ExplainSpec, RouteSpec, Secret, Span, StorageAccess, WatchSpec,
     run::{UnknownText, text_enum},
 };
 
@@ -28,6 +35,8 @@ pub struct SystemSpec {
     pub watch: WatchSpec,
     /// When it is said what happened.
     pub digest: Option<DigestSpec>,
+    /// Who is asked to put alerts into plain words.
+    pub explain: Option<Arc<ExplainSpec>>,
 }
 
 text_enum! {
@@ -70,6 +79,22 @@ pub struct ServerSpec {
     pub tokens: Vec<TokenSpec>,
 }
 
+impl ServerSpec {
+    /// The address of the dashboard as messages and people are told it, without a slash at its end.
+    pub fn address(&self) -> String {
+        if let Some(base_url) = &self.base_url {
+            return base_url.clone();
+        }
+        // Nobody can open the address that stands for all of a machine's.
+        let host = match self.host {
+            host if !host.is_unspecified() => host,
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        format!("http://{}", SocketAddr::new(host, self.port))
+    }
+}
+
 /// Somebody who may use the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenSpec {
@@ -110,4 +135,22 @@ pub struct LogSpec {
     pub filter: String,
     /// How lines look.
     pub format: LogFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_where_people_reach_the_server() {
+        let lead = |host: &str, base_url: Option<&str>| {
+            let (host, base_url) = (host.parse().unwrap(), base_url.map(str::to_owned));
+            ServerSpec { host, port: 8087, base_url, tokens: Vec::new() }.address()
+        };
+        assert_eq!(lead("127.0.0.1", None), "http://127.0.0.1:8087");
+        assert_eq!(lead("0.0.0.0", None), "http://127.0.0.1:8087");
+        assert_eq!(lead("::", None), "http://[::1]:8087");
+        let base_url = "https://anomstack.example";
+        assert_eq!(lead("0.0.0.0", Some(base_url)), base_url);
+    }
 }

@@ -187,10 +187,8 @@ pub(super) async fn alert(
     State(site): State<Arc<Site>>,
     Named(id): Named<String>,
 ) -> Answer<AlertView> {
-    let row = alerts::get(&mut *site.reader().await?, &AlertId(id)).await;
-    let row = row.map_err(|error| Failure::internal(&error))?;
-    let row = row.ok_or_else(|| Failure::missing("such alert"))?;
-    Ok(Json(AlertView::new(row, &site.project().batches)))
+    let (row, reading) = site.alert(&AlertId(id)).await?;
+    Ok(Json(AlertView::new(row, &site.project().batches).explained(reading)))
 }
 
 /// The instant that is asked about; now, without it.

@@ -10,17 +10,19 @@ use tokio::sync::Semaphore;
 use crate::{
     catalog::{
         Reader,
-        alerts::{AlertFilter, AlertRow},
+        alerts::{self, AlertFilter, AlertRow},
         metrics,
         metrics::MetricRow,
         models::ModelRow,
+        readings,
+        readings::ReadingRow,
         segments,
     },
     chart::Window,
     config::Project,
     domain::{
-        BatchName, BatchSpec, MetricName, ModelCard, ScorePoint, Segment, SegmentKind, Series,
-        Timestamp,
+        AlertId, BatchName, BatchSpec, MetricName, ModelCard, ScorePoint, Segment, SegmentKind,
+        Series, Timestamp,
     },
     io::{Key, StoreError, json},
     jobs::{self, AlertContext, Archive, Explanation},
@@ -140,6 +142,18 @@ impl Site {
         let range = Range { metric: metric.cloned(), ..Range::between(window.from, window.to) };
         let scores = self.app.history.read_scores(&listed, &range).await;
         scores.map_err(|error| Failure::internal(&error))
+    }
+
+    /// An alert, and what a language model was asked about it.
+    pub(super) async fn alert(
+        &self,
+        id: &AlertId,
+    ) -> Result<(AlertRow, Option<ReadingRow>), Failure> {
+        let mut reader = self.reader().await?;
+        let row = alerts::get(&mut reader, id).await.map_err(|error| Failure::internal(&error))?;
+        let row = row.ok_or_else(|| Failure::missing("such alert"))?;
+        let reading = readings::of(&mut reader, id).await;
+        Ok((row, reading.map_err(|error| Failure::internal(&error))?))
     }
 
     /// How an alert came about.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    catalog::{alerts::AlertRow, metrics::MetricRow, models::ModelRow, runs::RunRow},
+    catalog::{
+        alerts::AlertRow, metrics::MetricRow, models::ModelRow, readings::ReadingRow, runs::RunRow,
+    },
     domain::{
-        BatchName, BatchSpec, JobKind, MetricName, ModelVersion, RunState, Span, Timestamp,
-        Trigger,
+        BatchName, BatchSpec, JobKind, MetricName, ModelVersion, PlainWords, RunState, Span,
+        Timestamp, Trigger,
         words::{rough, shown},
     },
 };
@@ -41,15 +43,23 @@ pub(super) struct AlertView {
     pub(super) row: AlertRow,
     pub(super) display_name: Option<String>,
     pub(super) unit: Option<String>,
+    /// What a language model made of it; only of an alert that is shown alone.
+    pub(super) plain_words: Option<PlainWords>,
 }
 
 impl AlertView {
+    /// With what a language model made of it.
+    pub(super) fn explained(self, reading: Option<ReadingRow>) -> Self {
+        Self { plain_words: reading.and_then(|reading| reading.words), ..self }
+    }
+
     pub(super) fn new(row: AlertRow, batches: &[BatchSpec]) -> Self {
         let batch = batches.iter().find(|batch| batch.name == row.alert.batch);
         let spec = batch.and_then(|batch| batch.metrics.get(&row.alert.metric));
         Self {
             display_name: spec.and_then(|spec| spec.display_name.clone()),
             unit: spec.and_then(|spec| spec.unit.clone()),
+            plain_words: None,
             row,
         }
     }
@@ -72,14 +82,12 @@ pub(super) struct MetricView {
 impl MetricView {
     pub(super) fn new(row: MetricRow, batch: &BatchSpec) -> Self {
         let spec = batch.metrics.get(&row.metric);
-        let mut tags = batch.tags.clone();
-        tags.extend(spec.map(|spec| spec.tags.clone()).unwrap_or_default());
         let title = spec.and_then(|spec| spec.display_name.clone());
         Self {
             batch: batch.name.clone(),
             title: title.unwrap_or_else(|| row.metric.to_string()),
             unit: spec.and_then(|spec| spec.unit.clone()),
-            tags,
+            tags: batch.tags_of(&row.metric),
             no_score: row.skip_reason.as_ref().map(ToString::to_string),
             row,
         }

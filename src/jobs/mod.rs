@@ -32,6 +32,7 @@ mod names;
 mod picture;
 mod plan;
 mod quality;
+mod reading;
 #[cfg(test)]
 mod quality_tests;
 mod retention;
@@ -68,6 +69,7 @@ pub use follow::{Followed, LINK_SNOOZE, follow};
 pub use model_file::{Model, ModelFileError};
 pub(crate) use picture::pictures;
 pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};
+pub use reading::{Readings, read_alerts};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};

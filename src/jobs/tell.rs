@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::JobError;
+use super::{JobError, reading};
 
 /// What is to be said, and to which channels.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +100,7 @@ pub async fn tell_alerts(
     let mut n_queued = 0;
     for ((_, channels), mut alerts) in groups {
         alerts.sort_by(|one, other| loudest_first(one, other));
+        let readable = reading::readable(&alerts);
         let telling = Telling {
             event,
             batch: Some(batch.name.clone()),
@@ -108,7 +109,11 @@ pub async fn tell_alerts(
             again: again.to_owned(),
             channels,
         };
-        n_queued += tell(conn, &telling, now).await?;
+        let n_new = tell(conn, &telling, now).await?;
+        if 0 < n_new && event == MessageEvent::Firing {
+            reading::want(conn, batch, (&telling.id(), &readable), now).await?;
+        }
+        n_queued += n_new;
     }
     Ok(n_queued)
 }

@@ -2,6 +2,7 @@
 //! went wrong is put into words. Channels and sources share it.
 
 mod address;
+mod chat;
 mod client;
 mod heartbeat;
 mod pace;
@@ -10,6 +11,7 @@ mod patience;
 use std::error::Error;
 
 pub use address::{Forbidden, LookupError, Reach, check, lookup};
+pub use chat::{ChatError, Question, ask};
 pub use client::{Certificates, Client};
 pub use heartbeat::beat;
 pub use patience::retry_after;

@@ -79,6 +79,7 @@ fn alert(note: &Note, severity: Severity, now: Timestamp, ends_at: Timestamp) ->
         BTreeMap::from([("summary", note.title()), ("description", alert.reason.clone())]);
     annotations.extend(note.owner.clone().map(|owner| ("owner", owner)));
     annotations.extend(note.rarity.clone().map(|rarity| ("rarity", rarity)));
+    annotations.extend(note.explained().map(|explained| ("explanation", explained)));
     if !note.related.is_empty() {
         annotations.insert("related", note.related.join("; "));
     }

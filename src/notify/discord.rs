@@ -57,6 +57,7 @@ pub(super) fn body(message: &Message) -> Value {
         lines.push(note.alert.reason.clone());
         lines.extend(note.rarity.clone());
         lines.extend(note.related.iter().map(|metric| format!("moved with it: {metric}")));
+        lines.extend(note.explained());
     }
     let n_more = message.n_unsaid(MOST_ALERTS);
     if 0 < n_more {

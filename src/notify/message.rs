@@ -12,7 +12,8 @@
 //!                       "score": 0.98, "threshold": 0.9, "model": "…", "reason": "…",
 //!                       "state": "firing", "until": "…", "raised_at": "…",
 //!                       "display_name": "orders", "unit": null, "owner": null, "tags": {},
-//!                       "rarity": null, "related": [], "links": {"page": "…"}}]}}
+//!                       "rarity": null, "related": [], "plain_words": null,
+//!                       "links": {"page": "…"}}]}}
 //! ```
 //!
 //! The outer `id` is the delivery's: it is also the `webhook-id`, and the same on every attempt.
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Alert, BatchName, Episode, MessageEvent, Timestamp, words};
+use crate::domain::{Alert, BatchName, Episode, MessageEvent, PlainWords, Timestamp, words};
 
 /// One message on its way to one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,8 @@ pub struct Note {
     pub rarity: Option<String>,
     /// Metrics that moved with it, in words; the clearest first.
     pub related: Vec<String>,
+    /// What a language model made of it.
+    pub plain_words: Option<PlainWords>,
     /// Where to look and what to do.
     pub links: Links,
     /// The metric around the alert as a picture.

@@ -33,6 +33,7 @@ pub(crate) fn message() -> Message {
         timezone: chrono_tz::UTC,
         rarity: None,
         related: Vec::new(),
+        plain_words: None,
         links: Links { page: Some("http://127.0.0.1:8087/alerts/a1".into()), ..Links::default() },
         chart: None,
     };

@@ -35,6 +35,12 @@ impl Note {
         facts
     }
 
+    /// What a language model made of it, said to be that.
+    pub(super) fn explained(&self) -> Option<String> {
+        let words = self.plain_words.as_ref()?;
+        Some(format!("{}: {}", words.label(), words.text))
+    }
+
     /// What can be opened, as words for it and addresses.
     pub(super) fn doors(&self) -> Vec<(&'static str, &str)> {
         let Links { page, ack, snooze, up, down } = &self.links;
@@ -62,6 +68,9 @@ impl Note {
         }
         for (label, value) in self.facts() {
             line(&label, &value);
+        }
+        if let Some(explained) = self.explained() {
+            writeln!(text, "{}", words::one_line(&explained)).unwrap_or_default();
         }
         if let Some(page) = &self.links.page {
             writeln!(text, "more: {page}").unwrap_or_default();

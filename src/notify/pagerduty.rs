@@ -79,6 +79,9 @@ fn event(spec: &PagerdutySpec, note: &Note) -> Value {
     }
     details
         .insert("reason".into(), cut_bytes(&said.collect::<Vec<_>>().join("\n"), LONGEST_DETAIL));
+    if let Some(explained) = note.explained() {
+        details.insert("explanation".into(), cut_bytes(&explained, LONGEST_DETAIL));
+    }
     if !note.related.is_empty() {
         details.insert("moved with it".into(), cut_bytes(&note.related.join("; "), LONGEST_DETAIL));
     }

@@ -216,6 +216,9 @@ fn alert(note: &Note, has_title: bool, blocks: &mut Vec<Value>) {
         let related = format!("moved with it: {}", note.related.join("; "));
         blocks.push(json!({ "type": "context", "elements": [plain(&related, LONGEST_FIELD)] }));
     }
+    if let Some(explained) = note.explained() {
+        blocks.push(json!({ "type": "context", "elements": [plain(&explained, LONGEST_FIELD)] }));
+    }
     let doors = note.doors();
     if !doors.is_empty() {
         blocks.push(links(&doors));

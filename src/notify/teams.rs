@@ -93,7 +93,7 @@ fn alert(note: &Note, has_title: bool, longest: usize, parts: &mut Vec<Value>) {
     let said = note.rarity.iter().cloned();
     let facts = note.facts().into_iter().map(|(label, value)| format!("{label}: {value}"));
     let related = note.related.iter().map(|metric| format!("moved with it: {metric}"));
-    for text in said.chain(facts).chain(related).take(30) {
+    for text in said.chain(note.explained()).chain(facts).chain(related).take(30) {
         parts.push(line(&text, longest, &json!({ "size": "Small", "isSubtle": true })));
     }
 }

@@ -107,6 +107,7 @@ fn lines(message: &Message) -> Vec<String> {
         lines.extend(note.rarity.clone());
         lines.extend(note.facts().into_iter().map(|(label, value)| format!("{label}: {value}")));
         lines.extend(note.related.iter().map(|metric| format!("moved with it: {metric}")));
+        lines.extend(note.explained());
     }
     let n_more = message.n_unsaid(MOST_ALERTS);
     if 0 < n_more {

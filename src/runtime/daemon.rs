@@ -47,6 +47,9 @@ pub struct Daemon {
     /// Empties the outbox as far as it is due; called every second and whenever a run has ended, and
     /// never twice at once.
     pub deliver: Chore,
+    /// Asks a language model about alerts that wait for its words; called every second and whenever a
+    /// run has ended, and never twice at once.
+    pub read: Chore,
     /// Compacts history and sweeps what is doomed; called at the start, then every
     /// hour, and never twice at once.
     pub maintain: Chore,
@@ -82,6 +85,7 @@ pub enum DaemonError {
 struct Beats {
     tick: mpsc::Sender<()>,
     deliver: mpsc::Sender<()>,
+    read: mpsc::Sender<()>,
     maintain: mpsc::Sender<()>,
     watch: mpsc::Sender<()>,
     reload: mpsc::Sender<()>,
@@ -97,11 +101,12 @@ impl Daemon {
     pub async fn run(self, stop: CancellationToken) -> Result<(), DaemonError> {
         let (tick, ticks) = mpsc::channel(1);
         let (deliver, deliveries) = mpsc::channel(1);
+        let (read, readings) = mpsc::channel(1);
         let (maintain, maintenances) = mpsc::channel(1);
         let (watch, watches) = mpsc::channel(1);
         let (reload, reloads) = mpsc::channel(1);
         let (workers, signals) = mpsc::channel(16);
-        let beats = Beats { tick, deliver, maintain, watch, reload, workers };
+        let beats = Beats { tick, deliver, read, maintain, watch, reload, workers };
         // A daemon that never lives for an hour tidies up too.
         beat(&beats.maintain, ());
         beat(&beats.watch, ());
@@ -110,7 +115,8 @@ impl Daemon {
         let own = stop.child_token();
         let (catalog, batches) = (self.catalog.clone(), self.batches.clone());
         let clock = self.clock;
-        let observe = also_deliver(Arc::clone(&self.observe), beats.deliver.clone());
+        let chores = [beats.deliver.clone(), beats.read.clone()];
+        let observe = also_tell(Arc::clone(&self.observe), chores);
         let planning = Planning {
             planner: Planner::new(catalog.clone()),
             batches: batches.clone(),
@@ -132,6 +138,7 @@ impl Daemon {
         parts.spawn(part("workers", staff.work(signals, own.clone()).map(Ok)));
         let delivering = on_beats(deliveries, own.clone(), self.deliver);
         parts.spawn(part("deliveries", delivering.map(Ok)));
+        parts.spawn(part("readings", on_beats(readings, own.clone(), self.read).map(Ok)));
         let maintaining = on_beats(maintenances, own.clone(), self.maintain);
         parts.spawn(part("maintenance", maintaining.map(Ok)));
         let watching = on_beats(watches, own.clone(), self.watch);
@@ -155,10 +162,10 @@ impl Daemon {
 }
 
 /// A run that has ended may have left messages in the outbox: they need not wait for the timer.
-fn also_deliver(observe: Observer, deliver: mpsc::Sender<()>) -> Observer {
+fn also_tell(observe: Observer, chores: [mpsc::Sender<()>; 2]) -> Observer {
     Arc::new(move |event| {
         if matches!(event, Event::Ended { .. }) {
-            beat(&deliver, ());
+            chores.iter().for_each(|chore| beat(chore, ()));
         }
         observe(event);
     })
@@ -255,9 +262,10 @@ async fn keep_time(
 
 async fn start_timer(beats: &Beats) -> Result<JobScheduler, JobSchedulerError> {
     let timer = JobScheduler::new().await?;
-    let Beats { tick, deliver, maintain, watch, reload, workers } = beats.clone();
+    let Beats { tick, deliver, read, maintain, watch, reload, workers } = beats.clone();
     timer.add(every(TICK, move || beat(&tick, ()))?).await?;
     timer.add(every(TICK, move || beat(&deliver, ()))?).await?;
+    timer.add(every(TICK, move || beat(&read, ()))?).await?;
     timer.add(every(HEARTBEAT, move || beat(&workers, Signal::Renew))?).await?;
     timer.add(every(RELOAD, move || beat(&reload, ()))?).await?;
     timer.add(every(MINUTELY, move || beat(&watch, ()))?).await?;

@@ -35,6 +35,7 @@ pub(super) fn batch(kind: SourceKind) -> BatchSpec {
     };
     BatchSpec {
         routes: [].into(),
+        explain: None,
         name: BatchName::parse("shop").unwrap(),
         description: String::new(),
         owner: None,

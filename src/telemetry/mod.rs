@@ -10,6 +10,6 @@ mod readiness;
 pub use delivery::DeliveryMetrics;
 pub use logging::{LoggingError, init_logging};
 pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
-pub use people::PeopleMetrics;
+pub use people::{PeopleMetrics, ReadingOutcome};
 pub use push::PushMetrics;
 pub use readiness::Readiness;

@@ -10,6 +10,29 @@ const PRECISION: &str = "Share of useful alerts among those of 90 days with a wo
 const RESPONSE: &str = "Share of the alerts of 90 days that somebody answered.";
 const FEEDBACK: &str = "Words on alerts.";
 
+const EXPLAINED: &str = "Alerts a language model was asked about.";
+
+/// What came of asking a language model about an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadingOutcome {
+    /// It gave words.
+    Given,
+    /// It gave none.
+    Failed,
+    /// It was not asked, or did not answer, in time.
+    Late,
+}
+
+impl ReadingOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Failed => "failed",
+            Self::Late => "late",
+        }
+    }
+}
+
 /// The metrics of alerts and people; clones share them.
 #[derive(Debug, Clone)]
 pub struct PeopleMetrics {
@@ -17,6 +40,7 @@ pub struct PeopleMetrics {
     precision: GaugeVec,
     response_rate: GaugeVec,
     feedback: IntCounterVec,
+    explained: IntCounterVec,
 }
 
 impl PeopleMetrics {
@@ -26,6 +50,7 @@ impl PeopleMetrics {
             precision: own.gauges("alert_precision", PRECISION, &["batch"])?,
             response_rate: own.gauges("alert_response_rate", RESPONSE, &["batch"])?,
             feedback: own.counters("feedback_total", FEEDBACK, &["batch", "verdict"])?,
+            explained: own.counters("explanations_total", EXPLAINED, &["outcome"])?,
         })
     }
 
@@ -43,6 +68,13 @@ impl PeopleMetrics {
                 // There may be none to take away.
                 None => drop(gauge.remove_label_values(&[batch.as_str()])),
             }
+        }
+    }
+
+    /// So many questions to a language model ended so.
+    pub fn readings(&self, outcome: ReadingOutcome, n_alerts: u64) {
+        if 0 < n_alerts {
+            self.explained.with_label_values(&[outcome.as_str()]).inc_by(n_alerts);
         }
     }
 

@@ -2,6 +2,7 @@
 //! alerts, so no crash can lose it; a repeat carries the same key, so the other side can tell.
 
 mod dead;
+mod hold;
 mod merge;
 mod settle;
 
@@ -16,6 +17,7 @@ use super::{
 use crate::domain::{MessageId, Span, Timestamp};
 
 pub use dead::{DeadLetter, dead_letters, revive};
+pub use hold::{hold, release};
 pub use merge::{Merging, is_late, merge, n_waiting};
 pub use settle::{Settled, settle};
 

@@ -142,3 +142,26 @@ fn the_watch_and_the_digest_are_read_and_their_mistakes_reported() {
     let found = problems(&files, &Environment::default());
     assert!(found[0].contains("`channels` names nobody"), "{found:?}");
 }
+
+#[test]
+fn explanations_are_off_until_an_endpoint_and_a_model_are_named() {
+    let explain = |text: &str| {
+        let dir = project(&[(SYSTEM_FILE, text)]);
+        load(dir.path(), &Environment::default()).unwrap().system.explain
+    };
+    assert_eq!(explain(""), None);
+    let text = "[explain]\nurl = \"https://llm.example/v1\"\nmodel = \"tiny\"\n";
+    assert_eq!(explain(text), None);
+    let spec = explain(&format!("{text}enabled = true\ntimeout = \"3s\"\n")).unwrap();
+    assert_eq!((spec.model.as_str(), spec.timeout), ("tiny", Span::secs(3)));
+    assert_eq!((spec.max_tokens, spec.daily_limit, spec.allow_private), (300, 200, false));
+    check_system(
+        "[explain]\nenabled = true\ntimeout = \"10m\"\nmax_tokens = 0\n",
+        &[
+            "anomstack.toml:1:2: `explain.model` is missing (write which model is asked)",
+            "anomstack.toml:1:2: `explain.url` is missing (write where the endpoint is, as in https://api.example.com/v1)",
+            "anomstack.toml:3:11: `timeout` is 10m; it must be at most 1m",
+            "anomstack.toml:4:14: `max_tokens` is 0; it must lie between 1 and 4096",
+        ],
+    );
+}

@@ -58,9 +58,7 @@ pub(in crate::http) async fn one(
     State(site): State<Arc<Site>>,
     Named(id): Named<String>,
 ) -> Result<Html<String>, Failure> {
-    let row = alerts::get(&mut *site.reader().await?, &AlertId(id)).await;
-    let row = row.map_err(|error| Failure::internal(&error))?;
-    let row = row.ok_or_else(|| Failure::missing("such alert"))?;
+    let (row, reading) = site.alert(&AlertId(id)).await?;
     let batch = site.batch(row.alert.batch.as_str()).ok();
     let title = format!("Alert: {}", row.alert.metric);
     let page = match &batch {
@@ -92,7 +90,7 @@ pub(in crate::http) async fn one(
     let is_firing = !row.is_over();
     // Without tokens nobody may change anything.
     let can_act = !site.project().system.server.tokens.is_empty();
-    let alert = AlertView::new(row, batch.as_slice());
+    let alert = AlertView::new(row, batch.as_slice()).explained(reading);
     let context = filled! {
         page, alert, chart, rows, window, explained, beside, lasted, episode, acked_at, acked_by,
         is_firing, can_act,

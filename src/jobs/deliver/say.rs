@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    catalog::{Reader, alerts, alerts::AlertRow, messages, messages::MessageRow, outbox::Delivery},
-    domain::{AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, words},
+    catalog::{
+        Reader, alerts, alerts::AlertRow, messages, messages::MessageRow, outbox::Delivery,
+        readings,
+    },
+    domain::{
+        AlertId, AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, PlainWords, words,
+    },
     notify::{Chart, Message, Note},
 };
 
@@ -40,6 +45,11 @@ pub(super) async fn message(
         return Ok(None);
     }
     let crowd = crowd(&mut reader, &row, most).await?;
+    let mut words = BTreeMap::new();
+    for row in rows.iter().take(MOST_BESIDE) {
+        let reading = readings::of(&mut reader, &row.alert.id).await?;
+        words.extend(reading.and_then(|reading| Some((row.alert.id.clone(), reading.words?))));
+    }
     let signing = Signing::of(&mut reader, audience, delivery, &row).await?;
     drop(reader);
     let n_alerts = crowd.as_ref().map_or(rows.len() as u64, |crowd| crowd.n_alerts);
@@ -51,7 +61,7 @@ pub(super) async fn message(
     Ok(Some(Message {
         id: delivery.idem_key.clone(),
         event: row.event,
-        alerts: notes(ctx, audience, channel, &signing, rows).await,
+        alerts: with_words(notes(ctx, audience, channel, &signing, rows).await, words),
         n_more,
         batch: row.batch,
         headline,
@@ -62,6 +72,14 @@ pub(super) async fn message(
         may_be_there: delivery.may_be_there,
         sent_at: (ctx.clock)(),
     }))
+}
+
+/// What a language model made of alerts, beside what is known of them.
+fn with_words(mut notes: Vec<Note>, mut words: BTreeMap<AlertId, PlainWords>) -> Vec<Note> {
+    for note in &mut notes {
+        note.plain_words = words.remove(&note.alert.id);
+    }
+    notes
 }
 
 /// Many alerts in few words.
@@ -169,9 +187,7 @@ async fn beside(
 fn note(audience: &Audience<'_>, signing: &Signing<'_>, row: AlertRow) -> Note {
     let alert = row.alert;
     let batch = audience.batches.iter().find(|batch| batch.name == alert.batch);
-    let mut tags = batch.map(|batch| batch.tags.clone()).unwrap_or_default();
     let own = batch.and_then(|batch| batch.metrics.get(&alert.metric));
-    tags.extend(own.map(|metric| metric.tags.clone()).unwrap_or_default());
     let name = own.and_then(|metric| metric.display_name.clone());
     let links = signing.links(&alert, row.episode.state);
     Note {
@@ -180,10 +196,11 @@ fn note(audience: &Audience<'_>, signing: &Signing<'_>, row: AlertRow) -> Note {
         display_name: name.unwrap_or_else(|| alert.metric.to_string()),
         unit: own.and_then(|metric| metric.unit.clone()),
         owner: batch.and_then(|batch| batch.owner.clone()),
-        tags,
+        tags: batch.map(|batch| batch.tags_of(&alert.metric)).unwrap_or_default(),
         timezone: batch.map_or(chrono_tz::UTC, |batch| batch.timezone),
         rarity: None,
         related: Vec::new(),
+        plain_words: None,
         links,
         chart: None,
         alert,

@@ -5,6 +5,7 @@ use crate::{
     catalog::{
         alerts::AlertRow,
         outbox::DeliveryState,
+        readings::{self, ReadingRow},
         retrace::{self, Told},
     },
     domain::{
@@ -131,13 +132,25 @@ pub(super) async fn aftermath(archive: Archive<'_>, row: &AlertRow) -> Result<Ve
         }
         _ => format!("since {}; goes on, last seen at {}", row.alert.since, episode.until),
     };
-    let told = retrace::told(&mut *archive.catalog.reader().await?, &row.alert.id).await?;
+    let mut reader = archive.catalog.reader().await?;
+    let told = retrace::told(&mut reader, &row.alert.id).await?;
+    let reading = readings::of(&mut reader, &row.alert.id).await?;
     let mut steps = vec![Step::told("episode", lasted)];
+    steps.extend(reading.map(|reading| Step::told("explanation", said(&reading))));
     if told.is_empty() {
         steps.push(Step::told("delivery", "nobody was to be told"));
     }
     steps.extend(told.iter().map(delivery));
     Ok(steps)
+}
+
+/// What a language model said, or why it said nothing.
+fn said(reading: &ReadingRow) -> String {
+    match (&reading.words, &reading.error) {
+        (Some(words), _) => format!("{}: {}", words.label(), words.text),
+        (None, Some(error)) => format!("none: {error}"),
+        (None, None) => "a language model is being asked".to_owned(),
+    }
 }
 
 fn delivery(told: &Told) -> Step {

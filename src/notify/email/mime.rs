@@ -164,6 +164,7 @@ fn html(message: &Message) -> Result<String, minijinja::Error> {
                 facts => note.facts(),
                 rarity => note.rarity.clone(),
                 related => note.related.clone(),
+                explained => note.explained(),
                 doors => doors(note),
                 chart => chart.map(|chart| context! { cid => cid(n), alt => chart.alt.clone() }),
             }

@@ -74,6 +74,7 @@ fn batch(name: &str, triggers: &[(JobKind, Trigger)]) -> BatchSpec {
     let span = Span::secs(60);
     BatchSpec {
         routes: [].into(),
+        explain: None,
         name: BatchName::parse(name).unwrap(),
         description: String::new(),
         owner: None,

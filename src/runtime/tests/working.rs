@@ -274,6 +274,7 @@ async fn the_daemon_runs_what_is_due_delivers_without_runs_tidies_up_and_ends_wh
             tell.send("deliver").unwrap();
             async {}.boxed()
         }),
+        read: Arc::new(|| async {}.boxed()),
         maintain: Arc::new(move || {
             tidied.send("maintain").unwrap();
             async {}.boxed()

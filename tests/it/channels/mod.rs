@@ -70,6 +70,7 @@ fn message(id: &str) -> Message {
         timezone: "UTC".parse().unwrap(),
         rarity: Some("lower than 99.8 % of the last 90 days at this hour".into()),
         related: vec!["revenue fell too".into()],
+        plain_words: None,
         links: Links {
             page: Some("https://anomstack.example.com/alerts/a1".into()),
             ..Links::default()
