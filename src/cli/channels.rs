@@ -10,13 +10,13 @@ use crate::{
         Alert, AlertId, AlertKind, BatchSpec, ChannelSpec, MessageEvent, MetricName, Rate,
         Severity, Timestamp,
     },
-    notify::{self, Message},
+    jobs,
 };
 
 use super::{
     Global, Outcome,
     listing::{self, or_dash},
-    open::{self, Opened},
+    open::Opened,
     show::{missing, open_quietly},
 };
 
@@ -25,7 +25,7 @@ use super::{
 pub(super) enum Channels {
     /// Every channel: its kind, its pace, what waits for it, and whether it is closed
     List,
-    /// Send a message that says it is a test, now, past the outbox
+    /// Send a message that says it is a test, with a made-up alert, now, past the outbox
     Test {
         /// The channel's name
         name: String,
@@ -128,38 +128,11 @@ async fn test(opened: &Opened, name: &str, now: Timestamp) -> anyhow::Result<Out
         Ok(channel) => channel,
         Err(message) => return missing(&message),
     };
-    let dashboard = open::dashboard(&opened.project.system.server);
-    let message = Message {
-        id: format!("test-{}", now.micros()),
-        event: MessageEvent::Test,
-        alerts: Vec::new(),
-        n_more: 0,
-        batch: None,
-        headline: Some("Test: this channel works".into()),
-        body: Some("Somebody tries this channel. Nothing has happened.".into()),
-        created_at: now,
-        link: Some(dashboard),
-        attempt: 1,
-        may_be_there: false,
-        sent_at: now,
-    };
-    let (outcome, what) = match notify::send(channel, &message, &opened.client).await {
-        notify::Outcome::Sent => (Outcome::Done, "it has the test message".to_owned()),
-        notify::Outcome::Throttled { after: Some(after) } => {
-            (Outcome::Problems, format!("it asks to wait for {after}"))
-        }
-        notify::Outcome::Throttled { after: None } => {
-            (Outcome::Problems, "it asks to wait".to_owned())
-        }
-        notify::Outcome::Retry { reason, ambiguous: true, .. } => {
-            (Outcome::Problems, format!("it may have the test message or not: {reason}"))
-        }
-        notify::Outcome::Retry { reason, .. } | notify::Outcome::Refused { reason, .. } => {
-            (Outcome::Problems, format!("it does not have the test message: {reason}"))
-        }
-    };
-    println!("{name}: {what}");
-    Ok(outcome)
+    let dashboard = opened.project.system.server.address();
+    let means = (&opened.client, &opened.ctx.compute, &*opened.ctx.paces);
+    let tried = jobs::try_channel(channel, &dashboard, means, now).await?;
+    println!("{name}: {}", tried.outcome);
+    Ok(if tried.is_sent { Outcome::Done } else { Outcome::Problems })
 }
 
 async fn enable(opened: &Opened, name: &str) -> anyhow::Result<Outcome> {

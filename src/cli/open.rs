@@ -1,7 +1,6 @@
 //! The composition root: a project folder becomes a job context. Nothing else builds these parts.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +11,7 @@ use crate::{
     catalog::{Catalog, links},
     compute::Compute,
     config::{self, Environment, Project, Reading},
-    domain::{LinkKey, LogSpec, ServerSpec, StorageBackend},
+    domain::{LinkKey, LogSpec, StorageBackend},
     io::Store,
     jobs::{JobContext, Notify, Progress, VersionClock},
     net::Client,
@@ -74,20 +73,6 @@ pub(super) fn project_and_files(dir: &Path) -> Result<(Project, Files), Outcome>
     Ok((project, Files { dir, snapshot, system }))
 }
 
-/// The dashboard's address, for links in messages: as configured, or else where it listens.
-pub(super) fn dashboard(server: &ServerSpec) -> String {
-    if let Some(base_url) = &server.base_url {
-        return base_url.clone();
-    }
-    // Nobody can open the address that stands for all of a machine's.
-    let host = match server.host {
-        host if !host.is_unspecified() => host,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    format!("http://{}", SocketAddr::new(host, server.port))
-}
-
 /// Makes the key of the signed links in messages, once in a catalog's life.
 async fn make_link_key(catalog: &Catalog) -> anyhow::Result<()> {
     if links::key(&mut *catalog.reader().await?).await?.is_some() {
@@ -145,22 +130,4 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         paces: Arc::default(),
     };
     Ok(Opened { project: Arc::new(project), ctx, client, scratch })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_lead_to_where_people_reach_the_server() {
-        let lead = |host: &str, base_url: Option<&str>| {
-            let (host, base_url) = (host.parse().unwrap(), base_url.map(str::to_owned));
-            dashboard(&ServerSpec { host, port: 8087, base_url, tokens: Vec::new() })
-        };
-        assert_eq!(lead("127.0.0.1", None), "http://127.0.0.1:8087");
-        assert_eq!(lead("0.0.0.0", None), "http://127.0.0.1:8087");
-        assert_eq!(lead("::", None), "http://[::1]:8087");
-        let base_url = "https://anomstack.example";
-        assert_eq!(lead("0.0.0.0", Some(base_url)), base_url);
-    }
 }

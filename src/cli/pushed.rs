@@ -10,7 +10,7 @@ use crate::{
     domain::{BatchSpec, words},
 };
 
-use super::{Global, Outcome, open};
+use super::{Global, Outcome};
 
 /// Says how many rows wait, and where to send more.
 pub(super) async fn show(
@@ -19,7 +19,7 @@ pub(super) async fn show(
     batch: &BatchSpec,
 ) -> anyhow::Result<Outcome> {
     let depth = depth(project, batch).await?;
-    let api = format!("{}/api/v1/batches/{}", open::dashboard(&project.system.server), batch.name);
+    let api = format!("{}/api/v1/batches/{}", project.system.server.address(), batch.name);
     let mut out = std::io::stdout().lock();
     if global.json {
         let found = json!({

@@ -142,6 +142,8 @@ fn parts(
         history: ctx.history.clone(),
         store: ctx.store.clone(),
         compute: ctx.compute.clone(),
+        client: client.clone(),
+        paces: Arc::clone(&ctx.paces),
         metrics: ctx.metrics.clone(),
         project: project.clone(),
         ready,

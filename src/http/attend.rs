@@ -14,10 +14,11 @@ use serde::Deserialize;
 use crate::{
     catalog::{alerts, alerts::AlertRow, feedback, snoozes::SnoozeRow},
     domain::{AlertId, Feedback, MetricName, Span, Verdict},
-    jobs::{self, Attention, LONGEST_SNOOZE},
+    jobs::{self, Attention, LONGEST_SNOOZE, TrialError, Tried},
 };
 
 use super::{
+    App,
     ask::{Asked, Named},
     auth,
     failure::Failure,
@@ -80,6 +81,25 @@ pub(super) async fn snooze(
     let catalog = &site.app.catalog;
     let row = jobs::snooze(catalog, (batch, metric), (length, &author), site.now()).await;
     Ok((StatusCode::CREATED, Json(row.map_err(|error| Failure::internal(&error))?)))
+}
+
+/// `POST /api/v1/channels/{name}/test`: a message that says it is a test, and what became of it.
+pub(super) async fn try_channel(
+    State(site): State<Arc<Site>>,
+    Named(name): Named<String>,
+) -> Result<Json<Tried>, Failure> {
+    let project = site.project();
+    let system = &project.system;
+    let channel = system.channels.get(&name).ok_or_else(|| Failure::missing("such channel"))?;
+    let App { client, compute, paces, .. } = &*site.app;
+    let dashboard = system.server.address();
+    let tried = jobs::try_channel(channel, &dashboard, (client, compute, paces), site.now()).await;
+    tried.map(Json).map_err(|error| match error {
+        TrialError::TooSoon => {
+            Failure::new(StatusCode::TOO_MANY_REQUESTS, &error.to_string()).after(1)
+        }
+        TrialError::Compute(_) | TrialError::Name(_) => Failure::internal(&error),
+    })
 }
 
 async fn act(

@@ -36,6 +36,8 @@ use crate::{
     config::Project,
     domain::Timestamp,
     io::Store,
+    jobs::Paces,
+    net::Client,
     series::History,
     telemetry::{Metrics, Readiness},
 };
@@ -53,6 +55,10 @@ pub struct App {
     pub store: Store,
     /// The way to the computing threads.
     pub compute: Compute,
+    /// How channels that are tried are called.
+    pub client: Client,
+    /// How fast each channel may be spoken to.
+    pub paces: Arc<Paces>,
     /// The program's own metrics.
     pub metrics: Metrics,
     /// The configuration in use.

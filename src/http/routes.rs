@@ -31,6 +31,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alerts", get(api::alerts))
         .route("/alerts/{id}", get(api::alert))
         .route("/alerts/{id}/{action}", post(attend::by_program))
+        .route("/channels/{name}/test", post(attend::try_channel))
         .route("/snoozes", post(attend::snooze))
         .route("/alerts/{id}/chart.png", get(plots::alert_png))
         .route("/alerts/{id}/chart.svg", get(plots::alert_svg))

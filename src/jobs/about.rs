@@ -82,15 +82,24 @@ impl AlertContext {
     /// # Errors
     /// [`ComputeError`] when drawing panics.
     pub async fn chart(self, compute: &Compute) -> Result<Option<Chart>, ComputeError> {
-        let Some(picture) = self.picture else { return Ok(None) };
-        compute
-            .run(move || {
-                let svg = chart::alert_chart(&picture, Size::MESSAGE);
-                let png = chart::png(&svg, Size::SCALE);
-                let png = png.inspect_err(|error| tracing::error!("a chart is missing: {error}"));
-                let alt = format!("{}: {}", picture.title, picture.caption);
-                png.ok().map(|png| Chart { png, svg: svg.text, alt })
-            })
-            .await
+        match self.picture {
+            Some(picture) => drawn(compute, picture).await,
+            None => Ok(None),
+        }
     }
+}
+
+/// A picture as a message carries it; `None` when it cannot be drawn, which is logged.
+pub(super) async fn drawn(
+    compute: &Compute,
+    picture: Picture,
+) -> Result<Option<Chart>, ComputeError> {
+    let draw = move || {
+        let svg = chart::alert_chart(&picture, Size::MESSAGE);
+        let png = chart::png(&svg, Size::SCALE);
+        let png = png.inspect_err(|error| tracing::error!("a chart is missing: {error}"));
+        let alt = format!("{}: {}", picture.title, picture.caption);
+        png.ok().map(|png| Chart { png, svg: svg.text, alt })
+    };
+    compute.run(draw).await
 }

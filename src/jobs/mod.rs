@@ -49,6 +49,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod train;
+mod trial;
 mod turns;
 mod verify;
 mod watch;
@@ -73,6 +74,7 @@ pub use reading::{Readings, read_alerts};
 pub use retention::{Retired, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};
+pub use trial::{TrialError, Tried, try_channel};
 pub use watch::{Watched, watch};
 
 use crate::{

@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
             "compute",
             "io",
+            "net",
             "series",
             "catalog",
             "jobs",

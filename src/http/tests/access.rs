@@ -115,3 +115,37 @@ async fn an_operator_looks_after_an_alert_and_a_viewer_or_another_site_does_not(
         assert_eq!(answer.status.as_u16(), status, "{uri}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn an_operator_tries_a_channel_and_is_told_what_became_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept.jsonl");
+    let channels = format!(
+        "[channels.kept]\nkind = \"file\"\npath = {path:?}\n[channels.hook]\nkind = \"webhook\"\n\
+         url = \"http://127.0.0.1:9/t0ken\"\nrate = \"1/h\"\n"
+    );
+    let fixture = Fixture::with_system(&format!("{TOKENS}{channels}")).await;
+    let post = async |name: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("host", "localhost"), ("authorization", bearer.as_str())];
+        fixture.ask(Method::POST, &format!("/api/v1/channels/{name}/test"), &headers).await
+    };
+    const OPERATOR: &str = "operator-token-0123456789";
+    assert_eq!(post("kept", VIEWER).await.status, StatusCode::FORBIDDEN);
+    assert!(!path.exists());
+    let tried = post("kept", OPERATOR).await;
+    let expected = serde_json::json!({
+        "channel": "kept", "is_sent": true, "outcome": "it has the test message"
+    });
+    assert_eq!((tried.status, tried.json()), (StatusCode::OK, expected));
+    let line: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(line["type"], "alert.test");
+    assert_eq!(line["data"]["alerts"][0]["metric"], "sample.orders");
+    let refused = post("hook", OPERATOR).await;
+    assert_eq!((refused.status, &refused.json()["is_sent"]), (StatusCode::OK, &false.into()));
+    assert!(refused.body.contains("allow_private") && !refused.body.contains("t0ken"));
+    let again = post("hook", OPERATOR).await;
+    assert_eq!(again.status, StatusCode::TOO_MANY_REQUESTS, "{}", again.body);
+    assert_eq!(post("nobody", OPERATOR).await.status, StatusCode::NOT_FOUND);
+}

@@ -21,6 +21,7 @@ use crate::{
     },
     http::{App, Limits, assets, guard::Hosts, pages::Pages, routes, site::Site},
     io::{Key, Store, WriteMode, parquet::Compression},
+    net::Client,
     series::History,
     telemetry::{Metrics, Readiness},
 };
@@ -103,6 +104,8 @@ impl Fixture {
             history,
             store,
             compute,
+            client: Client::new(),
+            paces: Arc::default(),
             metrics,
             project,
             ready: is_ready,

@@ -34,7 +34,13 @@ impl Bucket {
 
 impl Paces {
     /// Takes up to so many tokens of a channel; gives how many there were.
-    pub(super) fn take(&self, channel: &str, pace: &PaceSpec, now: Timestamp, most: u32) -> u32 {
+    pub(in crate::jobs) fn take(
+        &self,
+        channel: &str,
+        pace: &PaceSpec,
+        now: Timestamp,
+        most: u32,
+    ) -> u32 {
         if pace.rate.is_none() {
             return most;
         }
