@@ -15,3 +15,10 @@ CREATE TABLE readings (
 
 CREATE INDEX readings_by_time ON readings (wanted_at);
 CREATE INDEX readings_open ON readings (until) WHERE state IN ('wanted', 'asked');
+
+-- What is over, and what was said, is let go of after a while, in small parts.
+CREATE INDEX alerts_ended ON alerts (batch, resolved_at) WHERE state = 'resolved';
+CREATE INDEX messages_by_time ON messages (created_at);
+
+-- What waits for each channel is counted every second, from this alone.
+CREATE INDEX outbox_waiting ON outbox (channel, first_at) WHERE state IN ('pending', 'sending');

@@ -13,6 +13,7 @@ pub mod alerts;
 pub mod channel_states;
 pub mod configs;
 pub mod episodes;
+pub mod forget;
 pub mod inbox;
 pub mod limit_states;
 pub mod links;

@@ -71,6 +71,21 @@ async fn insert_as(
     .map(drop)
 }
 
+/// When the oldest stored point of a batch was observed; `None` without points.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn oldest_point(
+    conn: &mut Connection,
+    batch: &BatchName,
+) -> Result<Option<Timestamp>, CatalogError> {
+    sqlx::query_scalar("SELECT MIN(min_at) FROM segments WHERE batch = ?1 AND kind = 'points'")
+        .bind(batch)
+        .fetch_one(conn)
+        .await
+        .doing("find the oldest point of a batch")
+}
+
 /// The segments of a batch with rows in `from <= at < to`, oldest first.
 ///
 /// # Errors

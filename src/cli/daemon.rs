@@ -204,6 +204,13 @@ pub(super) fn maintain(live: &Live) -> Chore {
                 }
             }
             close_abandoned(&ctx, &project.batches).await;
+            match jobs::forget_told(&ctx, &project.batches).await {
+                Ok(forgotten) if forgotten == jobs::Forgotten::default() => {}
+                Ok(forgotten) => tracing::info!("let go of {forgotten}"),
+                Err(error) => {
+                    tracing::error!("could not let go of old alerts: {}", chain(&error.into()));
+                }
+            }
             match jobs::sweep(&ctx).await {
                 Ok(swept) if swept == jobs::Swept::default() => {}
                 Ok(swept) => {

@@ -71,7 +71,7 @@ pub use model_file::{Model, ModelFileError};
 pub(crate) use picture::pictures;
 pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};
 pub use reading::{Readings, read_alerts};
-pub use retention::{Retired, retire};
+pub use retention::{Forgotten, Retired, forget_told, retire};
 pub use sweep::{Swept, sweep};
 pub use tell::{Telling, tell, tell_alerts};
 pub use trial::{TrialError, Tried, try_channel};

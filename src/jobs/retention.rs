@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::{
-    catalog::{models, raw_parts, runs, segments},
-    domain::{BatchSpec, SegmentKind, Span, Timestamp},
+    catalog::{forget, forget::OldAlerts, models, raw_parts, runs, segments},
+    domain::{BatchName, BatchSpec, SegmentKind, Span, Timestamp},
     io::layout,
 };
 
@@ -15,6 +15,12 @@ use super::{JobContext, JobError};
 const KEEP_MODELS: u32 = 10;
 /// Versions younger than this stay however many there are.
 const KEEP_MODELS_FOR: Span = Span::days(2);
+/// Alerts and messages are counted over this long, so they stay for as long at least.
+const LEAST_TOLD: Span = Span::days(90);
+/// How long alerts stay whose batch is not configured any more: as the usual history.
+const UNCONFIGURED: Span = Span::days(365);
+/// Rows of a transaction, so that other writers wait for some milliseconds at most.
+const AT_ONCE: u32 = 200;
 
 /// What retention let go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,12 +61,82 @@ pub async fn retire(ctx: &JobContext, batch: &BatchSpec) -> Result<Retired, JobE
             }
         }
     }
-    retired.runs = runs::forget_before(&mut tx, &batch.name, before).await?;
     let old_models = models::Surplus { keep: KEEP_MODELS, before: now - KEEP_MODELS_FOR };
     retired.models = models::forget_surplus(&mut tx, &batch.name, old_models).await?;
     tx.commit().await?;
+    retired.runs = in_parts(ctx, Old::Runs(&batch.name, before)).await?;
     retired.raw = remove_raw(ctx, batch, before).await?;
     Ok(retired)
+}
+
+/// What is old, by table.
+#[derive(Clone, Copy)]
+enum Old<'a> {
+    Runs(&'a BatchName, Timestamp),
+    Alerts(OldAlerts<'a>),
+    Messages(Timestamp),
+    Snoozes(Timestamp),
+}
+
+/// Forgets what is old, a part a transaction; gives how much it was.
+async fn in_parts(ctx: &JobContext, old: Old<'_>) -> Result<u64, JobError> {
+    let mut total = 0;
+    loop {
+        let mut tx = ctx.catalog.begin().await?;
+        let n_done = match old {
+            Old::Runs(batch, before) => runs::forget_before(&mut tx, batch, before, AT_ONCE).await,
+            Old::Alerts(old) => forget::alerts(&mut tx, old, AT_ONCE).await,
+            Old::Messages(before) => forget::messages(&mut tx, before, AT_ONCE).await,
+            Old::Snoozes(before) => forget::snoozes(&mut tx, before, AT_ONCE).await,
+        }?;
+        tx.commit().await?;
+        total += n_done;
+        if n_done == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+/// What was let go of what people were told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Alerts that are over, with the words on them.
+    pub alerts: u64,
+    /// Messages that went their way.
+    pub messages: u64,
+    /// Silences that ended.
+    pub snoozes: u64,
+}
+
+impl fmt::Display for Forgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { alerts, messages, snoozes } = self;
+        write!(f, "{alerts} alerts, {messages} messages and {snoozes} silences")
+    }
+}
+
+/// Lets go of alerts that are over and of what was said of them, once they are as old as their
+/// batch's history may become and as [`LEAST_TOLD`]; also of batches that are not configured any
+/// more. Open alerts and what is still to be said stay, and words on alerts stay for as long as they
+/// keep a stored point from training.
+///
+/// # Errors
+/// [`JobError::Catalog`]; a later pass goes on.
+pub async fn forget_told(ctx: &JobContext, batches: &[BatchSpec]) -> Result<Forgotten, JobError> {
+    let now = (ctx.clock)();
+    let mut forgotten = Forgotten::default();
+    let named = forget::batches_with_alerts(&mut *ctx.catalog.reader().await?).await?;
+    for name in &named {
+        let batch = batches.iter().find(|batch| batch.name == *name);
+        let age = batch.map_or(UNCONFIGURED, |batch| batch.history.retention.max(LEAST_TOLD));
+        let oldest_point = segments::oldest_point(&mut *ctx.catalog.reader().await?, name).await?;
+        let old = OldAlerts { batch: name, before: now - age, oldest_point };
+        forgotten.alerts += in_parts(ctx, Old::Alerts(old)).await?;
+    }
+    let before = now - LEAST_TOLD;
+    forgotten.messages = in_parts(ctx, Old::Messages(before)).await?;
+    forgotten.snoozes = in_parts(ctx, Old::Snoozes(before)).await?;
+    Ok(forgotten)
 }
 
 /// Raw objects lie in folders named by day; a day goes when all of it is too old.
@@ -84,51 +160,5 @@ async fn remove_raw(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        catalog::runs::{NewRun, RunCause},
-        domain::{JobKind, MetricName, Point},
-        jobs::fixture::{self, Fixture},
-        series::Range,
-    };
-
-    #[tokio::test]
-    async fn only_what_is_older_than_the_retention_goes() {
-        let Fixture { ctx, batch, .. } = fixture::open().await;
-        let now = (ctx.clock)();
-        let ages = [Span::days(367), Span::days(1)];
-        for (n, age) in ages.into_iter().enumerate() {
-            let at = now - age;
-            let new = NewRun {
-                batch: batch.name.clone(),
-                job: JobKind::Ingest,
-                slot: at,
-                cause: RunCause::Manual,
-                due: at,
-                config_hash: String::new(),
-            };
-            let mut tx = ctx.catalog.begin().await.unwrap();
-            let run = runs::materialise(&mut tx, &new, at).await.unwrap().unwrap();
-            let part = layout::Part { run, epoch: 1, number: 0 };
-            let raw = layout::raw_part_key(&batch.name, at, part);
-            let mode = crate::io::WriteMode::CreateOnly;
-            ctx.store.put(&raw, bytes::Bytes::from_static(b"x"), mode).await.unwrap();
-            let point = Point { metric: MetricName::parse("m").unwrap(), at, value: n as f64 };
-            let key = layout::points_key(&batch.name, run, 1);
-            let segment = ctx.history.write_points(key, &batch.name, vec![point]).await.unwrap();
-            segments::insert(&mut tx, &segment, run).await.unwrap();
-            tx.commit().await.unwrap();
-        }
-
-        let retired = retire(&ctx, &batch).await.unwrap();
-        assert_eq!((retired.segments, retired.raw), (1, 1));
-        let mut reader = ctx.catalog.reader().await.unwrap();
-        let all = Range::between(Timestamp::MIN, Timestamp::MAX);
-        let kind = SegmentKind::Points;
-        let live = segments::live(&mut reader, &batch.name, kind, all.from, all.to).await.unwrap();
-        let left = ctx.history.read_points(&live, &all).await.unwrap();
-        assert_eq!(left[0].value, [1.0]);
-        assert_eq!(retire(&ctx, &batch).await.unwrap(), Retired::default());
-    }
-}
+#[path = "retention_tests.rs"]
+mod tests;

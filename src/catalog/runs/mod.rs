@@ -245,19 +245,23 @@ pub async fn forget_before(
     conn: &mut Connection,
     batch: &BatchName,
     before: Timestamp,
+    most: u32,
 ) -> Result<u64, CatalogError> {
     let forgotten = sqlx::query(
-        "DELETE FROM runs
-         WHERE batch = ?1 AND changed_at < ?2
-           AND state IN ('succeeded', 'dead', 'skipped', 'cancelled')
-           AND slot < (SELECT MAX(newer.slot) FROM runs AS newer
-                       WHERE newer.batch = runs.batch AND newer.job = runs.job)
-           AND slot IS NOT (SELECT MAX(planned.slot) FROM runs AS planned
-                            WHERE planned.batch = runs.batch AND planned.job = runs.job
-                              AND planned.cause = 'schedule')",
+        "DELETE FROM runs WHERE id IN (
+             SELECT old.id FROM runs AS old
+             WHERE old.batch = ?1 AND old.changed_at < ?2
+               AND old.state IN ('succeeded', 'dead', 'skipped', 'cancelled')
+               AND old.slot < (SELECT MAX(newer.slot) FROM runs AS newer
+                               WHERE newer.batch = old.batch AND newer.job = old.job)
+               AND old.slot IS NOT (SELECT MAX(planned.slot) FROM runs AS planned
+                                    WHERE planned.batch = old.batch AND planned.job = old.job
+                                      AND planned.cause = 'schedule')
+             LIMIT ?3)",
     )
     .bind(batch)
     .bind(before)
+    .bind(most)
     .execute(conn)
     .await
     .doing("forget old runs")?;

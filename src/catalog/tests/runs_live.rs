@@ -171,7 +171,7 @@ async fn a_run_keeps_its_log_until_it_is_forgotten() {
     run_log::add(&mut tx, run, &line).await.unwrap();
     runs::succeed(&mut tx, &claimed, &report(), at(2)).await.unwrap();
     assert_eq!(run_log::lines(&mut tx, run).await.unwrap(), [line]);
-    assert_eq!(runs::forget_before(&mut tx, &claimed.batch, at(100)).await.unwrap(), 1);
+    assert_eq!(runs::forget_before(&mut tx, &claimed.batch, at(100), 9).await.unwrap(), 1);
     assert_eq!(run_log::lines(&mut tx, run).await.unwrap(), []);
 }
 
@@ -196,8 +196,8 @@ async fn of_old_runs_the_newest_of_each_job_and_the_newest_its_schedule_made_sta
         tx.commit().await.unwrap();
     }
     let mut tx = catalog.begin().await.unwrap();
-    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(10)).await.unwrap(), 0);
-    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(11)).await.unwrap(), 4);
+    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(10), 9).await.unwrap(), 0);
+    assert_eq!(runs::forget_before(&mut tx, &batch("shop"), at(11), 9).await.unwrap(), 4);
     let left = runs::list(&mut tx, &RunFilter::default()).await.unwrap();
     assert_eq!(left.iter().map(|row| row.slot).collect::<Vec<_>>(), [at(6), at(3), at(1)]);
 }
