@@ -52,7 +52,7 @@ fn alert(
         score: None,
         threshold: None,
         model: None,
-        reason: reason::absence(&who.1, heard, silent, spec.after),
+        reason: reason::absence(&who.1, silent, spec.after),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why an alert was raised, in one line for people.
 
 use super::{Scored, usual::Usual};
-use crate::domain::{MetricName, Span, Timestamp, change, words};
+use crate::domain::{MetricName, Span, change, words};
 
 /// The score that crossed the threshold and how many scores it is the mean of.
 #[derive(Debug, Clone, Copy)]
@@ -51,12 +51,12 @@ pub(super) fn anomaly(metric: &MetricName, point: &Scored, usual: &Usual, mean: 
     }
 }
 
-/// `orders was last heard of at 2026-01-31T09:00:00Z; the 5h since are more than 2h`.
-pub(super) fn absence(metric: &MetricName, heard: Timestamp, silent: Span, after: Span) -> String {
+/// `orders was silent for 5h, longer than 2h`: since when is said beside it.
+pub(super) fn absence(metric: &MetricName, silent: Span, after: Span) -> String {
     let name = words::shown(metric.as_str());
     // Fractions of a second say nothing about a silence.
     let silent = Span::secs(silent.micros() / 1_000_000);
-    format!("{name} was last heard of at {heard}, then silent for {silent}, longer than {after}")
+    format!("{name} was silent for {silent}, longer than {after}")
 }
 
 fn points(n: usize) -> String {
@@ -66,7 +66,7 @@ fn points(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Band, ModelVersion};
+    use crate::domain::{Band, ModelVersion, Timestamp};
 
     fn check(value: f64, band: (f64, f64, f64), expected: &str) {
         let point = Scored {
@@ -112,12 +112,7 @@ mod tests {
     #[test]
     fn a_metric_name_cannot_break_the_line() {
         let metric = MetricName::parse("a\nb\u{1b}[31m").unwrap();
-        let at = Timestamp::from_secs(0).unwrap();
-        let text = absence(&metric, at, Span::hours(5), Span::hours(2));
-        assert_eq!(
-            text,
-            "a\\nb\\u{1b}[31m was last heard of at 1970-01-01T00:00:00Z, then silent for 5h, \
-             longer than 2h"
-        );
+        let text = absence(&metric, Span::hours(5), Span::hours(2));
+        assert_eq!(text, "a\\nb\\u{1b}[31m was silent for 5h, longer than 2h");
     }
 }

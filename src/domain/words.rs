@@ -1,6 +1,8 @@
 //! Numbers and foreign texts as people read them: in reasons, messages, tables and pages.
 
-use super::Span;
+use chrono_tz::Tz;
+
+use super::{Span, Timestamp};
 
 /// Longest foreign text on one line, in characters.
 const MAX_SHOWN: usize = 120;
@@ -49,6 +51,36 @@ pub fn rough(span: Span) -> String {
         172_800..63_072_000 => format!("{} d", secs / 86_400),
         _ => format!("{} years", secs / 31_536_000),
     }
+}
+
+/// A length in its two largest units: `45 s`, `25 min`, `2 h 25 min`, `3 d 4 h`.
+pub fn length(span: Span) -> String {
+    let secs = span.micros().max(0) / 1_000_000;
+    let two = |n: i64, (large, size): (&str, i64), (small, part): (&str, i64)| {
+        let rest = n % size / part;
+        let large = format!("{} {large}", n / size);
+        if rest == 0 { large } else { format!("{large} {rest} {small}") }
+    };
+    match secs {
+        ..60 => format!("{secs} s"),
+        60..3_600 => format!("{} min", secs / 60),
+        3_600..86_400 => two(secs, ("h", 3_600), ("min", 60)),
+        _ => two(secs, ("d", 86_400), ("h", 3_600)),
+    }
+}
+
+/// An instant on the clocks of a zone: `14:05, Sat 31 Jan 2026 (Europe/Dublin)`.
+pub fn instant(at: Timestamp, zone: Tz) -> String {
+    let civil = at.to_utc().with_timezone(&zone);
+    format!("{} ({})", civil.format("%H:%M, %a %-d %b %Y"), zone.name())
+}
+
+/// From one instant to another on the clocks of a zone; a day both lie in is named once.
+pub fn stretch(from: Timestamp, until: Timestamp, zone: Tz) -> String {
+    let civil = from.to_utc().with_timezone(&zone);
+    let same_day = civil.date_naive() == until.to_utc().with_timezone(&zone).date_naive();
+    let from = civil.format(if same_day { "%H:%M" } else { "%H:%M, %a %-d %b %Y" });
+    format!("{from} to {}", instant(until, zone))
 }
 
 /// A text from outside on one line: control, direction-changing and invisible characters are
@@ -127,6 +159,34 @@ mod tests {
             assert_eq!(number(value), expected, "{value:?}");
         }
         assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_length_is_told_in_two_units_at_most() {
+        for (secs, expected) in [
+            (-5, "0 s"),
+            (45, "45 s"),
+            (1_500, "25 min"),
+            (7_200, "2 h"),
+            (8_700, "2 h 25 min"),
+            (86_400, "1 d"),
+            (273_600, "3 d 4 h"),
+        ] {
+            assert_eq!(length(Span::secs(secs)), expected);
+        }
+    }
+
+    #[test]
+    fn an_instant_is_told_by_the_clocks_of_its_zone_which_is_named() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let dublin = chrono_tz::Europe::Dublin;
+        let (begin, end) = (at("2026-06-30T22:05:00Z"), at("2026-06-30T23:10:30Z"));
+        assert_eq!(instant(begin, dublin), "23:05, Tue 30 Jun 2026 (Europe/Dublin)");
+        assert_eq!(
+            stretch(begin, end, dublin),
+            "23:05, Tue 30 Jun 2026 to 00:10, Wed 1 Jul 2026 (Europe/Dublin)"
+        );
+        assert_eq!(stretch(begin, end, Tz::UTC), "22:05 to 23:10, Tue 30 Jun 2026 (UTC)");
     }
 
     #[test]

@@ -76,12 +76,13 @@ fn alert(note: &Note, severity: Severity, now: Timestamp, ends_at: Timestamp) ->
         }
     }
     let mut annotations =
-        BTreeMap::from([("summary", note.title()), ("description", alert.reason.clone())]);
+        BTreeMap::from([("summary", note.title()), ("description", note.reason())]);
     annotations.extend(note.owner.clone().map(|owner| ("owner", owner)));
-    annotations.extend(note.rarity.clone().map(|rarity| ("rarity", rarity)));
+    annotations.extend(note.rarity().map(|rarity| ("rarity", rarity)));
     annotations.extend(note.explained().map(|explained| ("explanation", explained)));
-    if !note.related.is_empty() {
-        annotations.insert("related", note.related.join("; "));
+    let related = note.related();
+    if !related.is_empty() {
+        annotations.insert("related", related.join("; "));
     }
     // A start in its future would be refused, as would an end before the start.
     let starts_at = note.raised_at.min(ends_at).min(now);
@@ -106,7 +107,7 @@ fn notice(message: &Message, hold: Span) -> Value {
         },
         "annotations": {
             "summary": message.title(),
-            "description": message.body.clone().unwrap_or_default(),
+            "description": message.body_lines().join("\n"),
         },
         "startsAt": message.created_at.min(message.sent_at),
         "endsAt": ends_at,

@@ -29,7 +29,7 @@ fn an_alert_is_posted_with_its_identity_as_labels_and_held_until_it_is_spoken_of
                 "team": "orders",
             },
             "annotations": {
-                "summary": "critical: shop/orders looks anomalous",
+                "summary": "critical: shop/orders is unusually low",
                 "description": "orders was 812, expected 1,040 to 1,260",
                 "owner": "team-commerce",
             },

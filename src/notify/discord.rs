@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     Message, Outcome,
     call::{Caller, Told, refused, text_at},
-    limits::{backslashed, cut},
+    limits::{backslashed, cut, joined},
+    note::Door,
 };
 use crate::domain::{AlertState, Secret, Severity};
 
@@ -15,6 +16,8 @@ use crate::domain::{AlertState, Secret, Severity};
 const LONGEST_TITLE: usize = 256;
 const LONGEST_TEXT: usize = 4_900;
 const LONGEST_DESCRIPTION: usize = 4_096;
+/// All links to what can be done, as Markdown.
+const LONGEST_LINKS: usize = 2_000;
 const MOST_FIELDS: usize = 10;
 const MOST_ALERTS: usize = 20;
 
@@ -49,34 +52,30 @@ pub(super) fn body(message: &Message) -> Value {
     let title = taken(&message.title(), LONGEST_TITLE, &mut left);
     let mut lines = Vec::new();
     lines.extend(message.repeat().map(str::to_owned));
-    lines.extend(message.body.iter().flat_map(|body| body.lines().map(str::to_owned)));
+    lines.extend(message.body_lines());
     for note in message.alerts.iter().take(MOST_ALERTS) {
         if 1 < message.alerts.len() {
             lines.push(note.title());
         }
-        lines.push(note.alert.reason.clone());
-        lines.extend(note.rarity.clone());
-        lines.extend(note.related.iter().map(|metric| format!("moved with it: {metric}")));
+        lines.push(note.reason());
+        lines.extend(note.rarity());
+        lines.extend(note.related().into_iter().map(|metric| format!("moved with it: {metric}")));
         lines.extend(note.explained());
     }
     let n_more = message.n_unsaid(MOST_ALERTS);
     if 0 < n_more {
         lines.push(format!("and {n_more} more"));
     }
-    let mut description = taken(&lines.join("\n"), LONGEST_DESCRIPTION - 2_001, &mut left);
+    let mut description = taken(&lines.join("\n"), LONGEST_DESCRIPTION - LONGEST_LINKS - 1, &mut left);
     let mut fields = Vec::new();
     if let [note] = message.alerts.as_slice() {
         for (label, value) in note.facts().into_iter().take(MOST_FIELDS) {
             let (name, value) = (taken(&label, 128, &mut left), taken(&value, 256, &mut left));
             fields.push(json!({ "name": name, "value": value, "inline": true }));
         }
-        let doors: Vec<String> = note
-            .doors()
-            .into_iter()
-            .map(|(words, url)| format!("[{words}](<{}>)", url.replace(['<', '>'], "")))
-            .collect();
-        let doors = doors.join(" · ");
-        if !doors.is_empty() && doors.len() < 2_000 {
+        let link = |(words, url): Door<'_>| format!("[{words}](<{}>)", url.replace(['<', '>'], ""));
+        let doors = joined(note.doors().into_iter().map(link), " · ", LONGEST_LINKS);
+        if !doors.is_empty() {
             description = format!("{description}\n{doors}");
         }
     }

@@ -28,6 +28,23 @@ pub(super) fn cut_bytes(text: &str, n_bytes: usize) -> String {
     format!("{}…", &text[..end])
 }
 
+/// As many of these as fit in so many UTF-16 units, the first first, with something between them.
+pub(super) fn joined(
+    parts: impl Iterator<Item = String>,
+    between: &str,
+    n_units: usize,
+) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let next = if text.is_empty() { part } else { format!("{text}{between}{part}") };
+        if n_units < next.encode_utf16().count() {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
 /// Puts a backslash before each of these characters.
 pub(super) fn backslashed(text: &str, special: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -70,6 +87,13 @@ mod tests {
         assert_eq!(cut_bytes("grün", 5), "grün");
         assert_eq!(cut_bytes("grüner", 6), "gr…");
         assert_eq!(cut_bytes("🚀🚀", 7), "🚀…");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_whole_from_the_end() {
+        let all = |n| joined(["ab", "cd", "ef"].map(str::to_owned).into_iter(), ", ", n);
+        assert_eq!((all(10), all(9)), ("ab, cd, ef".into(), "ab, cd".into()));
+        assert_eq!(all(1), "");
     }
 
     #[test]

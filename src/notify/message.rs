@@ -11,8 +11,9 @@
 //!                       "band": {"expected": 1150.0, "lower": 1040.0, "upper": 1260.0},
 //!                       "score": 0.98, "threshold": 0.9, "model": "…", "reason": "…",
 //!                       "state": "firing", "until": "…", "raised_at": "…",
-//!                       "display_name": "orders", "unit": null, "owner": null, "tags": {},
-//!                       "rarity": null, "related": [], "plain_words": null,
+//!                       "display_name": "orders", "lasted": "25m", "unit": null, "owner": null,
+//!                       "tags": {}, "timezone": "Europe/Dublin", "rarity": null, "related": [],
+//!                       "plain_words": null,
 //!                       "links": {"page": "…"}}]}}
 //! ```
 //!
@@ -22,7 +23,10 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Alert, BatchName, Episode, MessageEvent, PlainWords, Timestamp, words};
+use super::note::Door;
+use crate::domain::{
+    Alert, BatchName, Episode, MessageEvent, PlainWords, Resolution, Span, Timestamp, words,
+};
 
 /// One message on its way to one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +70,8 @@ pub struct Note {
     pub raised_at: Timestamp,
     /// The metric's name for people.
     pub display_name: String,
+    /// How long it lasted, or has lasted when the message came up.
+    pub lasted: Span,
     /// What the metric is counted in.
     pub unit: Option<String>,
     /// Who looks after the batch.
@@ -105,6 +111,12 @@ pub struct Links {
     /// Says that it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
+    /// Says that it was foreseen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Says that something was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 /// A metric around an alert.
@@ -159,7 +171,7 @@ impl Message {
             }
         };
         match self.event {
-            MessageEvent::Resolved => format!("resolved: {said}"),
+            MessageEvent::Resolved => self.over(&said),
             MessageEvent::Escalated => format!("worse: {said}"),
             MessageEvent::Reminder => format!("still: {said}"),
             MessageEvent::Firing
@@ -167,6 +179,21 @@ impl Message {
             | MessageEvent::Digest
             | MessageEvent::Notice
             | MessageEvent::Test => said,
+        }
+    }
+
+    /// That it is over; and why, where it is not for the usual reason.
+    fn over(&self, said: &str) -> String {
+        let all_for = |why| {
+            !self.alerts.is_empty()
+                && self.alerts.iter().all(|note| note.episode.resolution == Some(why))
+        };
+        if all_for(Resolution::LateData) {
+            format!("resolved: data was late ({said})")
+        } else if all_for(Resolution::Closed) {
+            format!("closed: {said}")
+        } else {
+            format!("resolved: {said}")
         }
     }
 
@@ -180,34 +207,40 @@ impl Message {
         self.may_be_there.then_some(REPEAT)
     }
 
+    /// What is said beside the alerts, line by line.
+    pub(super) fn body_lines(&self) -> Vec<String> {
+        let lines = self.body.iter().flat_map(|body| body.trim_end().lines());
+        lines.map(words::one_line).collect()
+    }
+
     /// The message in full, as plain text of several lines.
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n", self.title());
-        for (n, note) in self.alerts.iter().enumerate() {
-            if 0 < n {
-                text.push('\n');
-            }
+        self.written(|note| note.doors())
+    }
+
+    /// As [`Self::text`], with the links to pages alone.
+    pub(super) fn brief(&self) -> String {
+        self.written(|note| note.doors().into_iter().take(1).collect())
+    }
+
+    fn written(&self, doors: for<'a> fn(&'a Note) -> Vec<Door<'a>>) -> String {
+        let mut lines = vec![self.title()];
+        lines.extend(self.body_lines());
+        for note in &self.alerts {
             if 1 < self.alerts.len() {
-                text.push_str(&note.title());
-                text.push('\n');
+                lines.extend([String::new(), note.title()]);
             }
-            text.push_str(&note.alert.reason);
-            text.push('\n');
-            note.write(&mut text);
+            lines.push(note.reason());
+            lines.extend(note.lines());
+            lines.extend(doors(note).into_iter().map(|(words, link)| format!("{words}: {link}")));
         }
         if 0 < self.n_more {
             let list = self.link.as_ref().map(|link| format!(": {link}")).unwrap_or_default();
-            text.push_str(&format!("and {} more{list}\n", words::count(self.n_more)));
+            lines.extend([String::new(), format!("and {} more{list}", words::count(self.n_more))]);
         }
-        if let Some(body) = &self.body {
-            text.push_str(body);
-            text.push('\n');
-        }
-        if let Some(repeat) = self.repeat() {
-            text.push_str(repeat);
-            text.push('\n');
-        }
-        text
+        lines.extend(self.repeat().map(str::to_owned));
+        lines.push(String::new());
+        lines.join("\n")
     }
 
     /// The message for programs.

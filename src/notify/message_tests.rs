@@ -27,6 +27,7 @@ pub(crate) fn message() -> Message {
         alert,
         raised_at,
         display_name: "orders".into(),
+        lasted: Span::secs(10_805),
         unit: None,
         owner: Some("team-commerce".into()),
         tags: BTreeMap::from([("team".into(), "orders".into())]),
@@ -57,14 +58,14 @@ pub(crate) fn message() -> Message {
 fn the_text_says_all_that_is_known() {
     assert_eq!(
         message().text(),
-        "critical: shop/orders looks anomalous\n\
+        "critical: shop/orders is unusually low\n\
          orders was 812, expected 1,040 to 1,260\n\
-         at: 2026-01-31T09:00:00Z\n\
-         since: 2026-01-31T07:00:00Z\n\
+         since: 07:00, Sat 31 Jan 2026 (UTC), 3 h\n\
+         value at: 09:00, Sat 31 Jan 2026 (UTC)\n\
          score: 0.98 (threshold 0.9)\n\
          owner: team-commerce\n\
          team: orders\n\
-         more: http://127.0.0.1:8087/alerts/a1\n"
+         open: http://127.0.0.1:8087/alerts/a1\n"
     );
 }
 
@@ -85,15 +86,15 @@ fn a_repeat_says_so_and_what_is_left_out_is_counted() {
         assert!(text.contains(line), "{text}");
     }
     assert!(text.ends_with(&format!("{REPEAT}\n")), "{text}");
-    assert!(message.title().ends_with("looks anomalous"), "{}", message.title());
+    assert!(message.title().ends_with("is unusually low"), "{}", message.title());
 }
 
 #[test]
 fn a_name_from_outside_cannot_add_lines_to_a_message() {
     let mut message = message();
-    message.alerts[0].alert.metric = MetricName::parse("x\n@channel").unwrap();
+    message.alerts[0].display_name = "x\n@channel".into();
     message.alerts[0].tags.insert("a\nb".into(), "c\r\nd".into());
-    assert_eq!(message.title(), "critical: shop/x\\n@channel looks anomalous");
+    assert_eq!(message.title(), "critical: shop/x\\n@channel is unusually low");
     assert!(message.text().contains("\na\\nb: c\\r\\nd\n"), "{}", message.text());
 }
 
@@ -121,6 +122,7 @@ fn the_payload_is_as_documented() {
                     "resolution": null,
                     "raised_at": "2026-01-31T10:00:05Z",
                     "display_name": "orders",
+                    "lasted": "3h5s",
                     "unit": null,
                     "owner": "team-commerce",
                     "tags": {"team": "orders"},
@@ -136,7 +138,7 @@ fn the_payload_is_as_documented() {
             "id": "msg_1",
             "timestamp": "2026-01-31T10:00:05Z",
             "data": {
-                "title": "critical: shop/orders looks anomalous",
+                "title": "critical: shop/orders is unusually low",
                 "batch": "shop",
                 "text": null,
                 "link": null,

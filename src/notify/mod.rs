@@ -6,6 +6,9 @@ mod call;
 mod discord;
 mod email;
 mod file;
+#[cfg(test)]
+mod golden_tests;
+mod html;
 mod limits;
 mod message;
 mod note;
@@ -103,7 +106,7 @@ fn log(message: &Message) {
             at = %alert.at,
             "{}: {}",
             message.title(),
-            alert.reason
+            note.reason()
         );
     }
 }

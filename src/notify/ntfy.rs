@@ -79,7 +79,7 @@ pub(super) fn body(spec: &NtfySpec, message: &Message) -> Value {
     let mut body = json!({
         "topic": spec.topic.reveal().trim(),
         "title": cut(&message.title(), LONGEST_TITLE),
-        "message": cut_bytes(&message.text(), LONGEST_MESSAGE),
+        "message": cut_bytes(&message.brief(), LONGEST_MESSAGE),
         "priority": priority(message),
         "tags": [tag(message)],
     });

@@ -72,18 +72,21 @@ fn event(spec: &PagerdutySpec, note: &Note) -> Value {
         Severity::Warning => spec.warning,
         Severity::Critical => spec.critical,
     };
-    let said = [Some(alert.reason.clone()), note.rarity.clone()].into_iter().flatten();
+    let said = [Some(note.reason()), note.rarity()].into_iter().flatten();
     let mut details: BTreeMap<String, String> = BTreeMap::new();
     for (label, value) in note.facts().into_iter().take(MOST_DETAILS) {
-        details.insert(cut_bytes(&label, LONGEST_KEY), cut_bytes(&value, LONGEST_DETAIL));
+        // A tag does not replace what is said under the same name.
+        let label = cut_bytes(&label, LONGEST_KEY);
+        details.entry(label).or_insert_with(|| cut_bytes(&value, LONGEST_DETAIL));
     }
     details
         .insert("reason".into(), cut_bytes(&said.collect::<Vec<_>>().join("\n"), LONGEST_DETAIL));
     if let Some(explained) = note.explained() {
         details.insert("explanation".into(), cut_bytes(&explained, LONGEST_DETAIL));
     }
-    if !note.related.is_empty() {
-        details.insert("moved with it".into(), cut_bytes(&note.related.join("; "), LONGEST_DETAIL));
+    let related = note.related();
+    if !related.is_empty() {
+        details.insert("moved with it".into(), cut_bytes(&related.join("; "), LONGEST_DETAIL));
     }
     let links: Vec<Value> = note
         .doors()
@@ -110,7 +113,6 @@ fn event(spec: &PagerdutySpec, note: &Note) -> Value {
     })
 }
 
-/// What is about no alert, or about too many to call somebody for each.
 /// What is not about alerts.
 fn news(spec: &PagerdutySpec, message: &Message) -> Value {
     let key = cut(&message.id, LONGEST_KEY);

@@ -9,7 +9,8 @@ use url::form_urlencoded;
 use super::{
     Message, Note, Outcome,
     call::{Caller, Told, text_at},
-    limits::cut,
+    limits::{cut, joined},
+    note::Door,
 };
 use crate::domain::{Secret, SlackSpec, Span};
 
@@ -164,8 +165,9 @@ pub(super) fn body(message: &Message, file: Option<&str>) -> Value {
     if let Some(repeat) = message.repeat() {
         blocks.push(json!({ "type": "context", "elements": [plain(repeat, LONGEST_FIELD)] }));
     }
-    if let Some(body) = message.body.as_deref().filter(|body| !body.trim().is_empty()) {
-        blocks.push(json!({ "type": "section", "text": plain(body, LONGEST_TEXT) }));
+    let body = message.body_lines().join("\n");
+    if !body.trim().is_empty() {
+        blocks.push(json!({ "type": "section", "text": plain(&body, LONGEST_TEXT) }));
     }
     for (n, note) in message.alerts.iter().take(MOST_ALERTS).enumerate() {
         alert(note, 1 < message.alerts.len(), &mut blocks);
@@ -197,8 +199,8 @@ fn alert(note: &Note, has_title: bool, blocks: &mut Vec<Value>) {
     if has_title {
         said = format!("{}\n", note.title());
     }
-    said.push_str(&note.alert.reason);
-    if let Some(rarity) = &note.rarity {
+    said.push_str(&note.reason());
+    if let Some(rarity) = note.rarity() {
         said.push_str(&format!("\n{rarity}"));
     }
     let facts = note.facts();
@@ -212,8 +214,9 @@ fn alert(note: &Note, has_title: bool, blocks: &mut Vec<Value>) {
         section["fields"] = fields.into();
     }
     blocks.push(section);
-    if !note.related.is_empty() {
-        let related = format!("moved with it: {}", note.related.join("; "));
+    let related = note.related();
+    if !related.is_empty() {
+        let related = format!("moved with it: {}", related.join("; "));
         blocks.push(json!({ "type": "context", "elements": [plain(&related, LONGEST_FIELD)] }));
     }
     if let Some(explained) = note.explained() {
@@ -226,14 +229,14 @@ fn alert(note: &Note, has_title: bool, blocks: &mut Vec<Value>) {
 }
 
 /// Our own addresses, the only markup there is.
-fn links(doors: &[(&str, &str)]) -> Value {
-    let link = |(words, url): &(&str, &str)| {
+fn links(doors: &[Door<'_>]) -> Value {
+    let link = |(words, url): &Door<'_>| {
         format!(
             "<{}|{words}>",
             escaped(url).replace('|', "%7C").replace(char::is_whitespace, "%20")
         )
     };
-    let text = doors.iter().map(link).collect::<Vec<_>>().join("  ·  ");
+    let text = joined(doors.iter().map(link), "  ·  ", LONGEST_FIELD);
     json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": text, "verbatim": true }] })
 }
 

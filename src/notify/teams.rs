@@ -7,6 +7,7 @@ use super::{
     Message, Note, Outcome,
     call::{Caller, Told, text_at},
     limits::cut,
+    note::Door,
 };
 use crate::domain::{Secret, Severity};
 
@@ -14,6 +15,8 @@ use crate::domain::{Secret, Severity};
 const LONGEST_BODY: usize = 27_000;
 const LONGEST_RUN: usize = 1_000;
 const MOST_ALERTS: usize = 20;
+const MOST_LINES: usize = 40;
+const MOST_FACTS: usize = 30;
 
 /// Sends the message once.
 pub(super) async fn post(url: &Secret, message: &Message, caller: &Caller<'_>) -> Outcome {
@@ -46,9 +49,8 @@ fn card(message: &Message, n_alerts: usize, longest: usize) -> Value {
     if let Some(repeat) = message.repeat() {
         parts.push(line(repeat, longest, &quiet));
     }
-    if let Some(body) = message.body.as_deref() {
-        parts.extend(body.lines().take(40).map(|text| line(text, longest, &json!({}))));
-    }
+    let body = message.body_lines();
+    parts.extend(body.iter().take(MOST_LINES).map(|text| line(text, longest, &json!({}))));
     for note in message.alerts.iter().take(n_alerts) {
         alert(note, 1 < message.alerts.len(), longest, &mut parts);
     }
@@ -56,14 +58,10 @@ fn card(message: &Message, n_alerts: usize, longest: usize) -> Value {
     if 0 < n_more {
         parts.push(line(&format!("and {n_more} more"), longest, &quiet));
     }
-    let doors = match message.alerts.as_slice() {
-        [note] => note.doors(),
-        _ => message.link.iter().map(|link| ("open", link.as_str())).collect(),
+    let actions = match message.alerts.as_slice() {
+        [note] => actions(note),
+        _ => buttons(message.link.iter().map(|link| ("open", link.as_str())).collect()),
     };
-    let actions: Vec<Value> = doors
-        .into_iter()
-        .map(|(title, url)| json!({ "type": "Action.OpenUrl", "title": title, "url": url }))
-        .collect();
     json!({
         "type": "message",
         "attachments": [{
@@ -81,6 +79,25 @@ fn card(message: &Message, n_alerts: usize, longest: usize) -> Value {
     })
 }
 
+/// Teams shows six buttons at most, so those for what can be said lie behind one.
+fn actions(note: &Note) -> Vec<Value> {
+    let mut actions = buttons(note.deeds());
+    let verdicts = buttons(note.verdicts());
+    if !verdicts.is_empty() {
+        actions.push(json!({
+            "type": "Action.ShowCard",
+            "title": "worth knowing?",
+            "card": { "type": "AdaptiveCard", "actions": verdicts },
+        }));
+    }
+    actions
+}
+
+fn buttons(doors: Vec<Door<'_>>) -> Vec<Value> {
+    let button = |(title, url)| json!({ "type": "Action.OpenUrl", "title": title, "url": url });
+    doors.into_iter().map(button).collect()
+}
+
 fn alert(note: &Note, has_title: bool, longest: usize, parts: &mut Vec<Value>) {
     if has_title {
         let color = match note.alert.severity {
@@ -89,12 +106,9 @@ fn alert(note: &Note, has_title: bool, longest: usize, parts: &mut Vec<Value>) {
         };
         parts.push(line(&note.title(), longest, &json!({ "weight": "Bolder", "color": color })));
     }
-    parts.push(line(&note.alert.reason, longest, &json!({})));
-    let said = note.rarity.iter().cloned();
-    let facts = note.facts().into_iter().map(|(label, value)| format!("{label}: {value}"));
-    let related = note.related.iter().map(|metric| format!("moved with it: {metric}"));
-    for text in said.chain(note.explained()).chain(facts).chain(related).take(30) {
-        parts.push(line(&text, longest, &json!({ "size": "Small", "isSubtle": true })));
+    parts.push(line(&note.reason(), longest, &json!({})));
+    for text in note.lines().iter().take(MOST_FACTS) {
+        parts.push(line(text, longest, &json!({ "size": "Small", "isSubtle": true })));
     }
 }
 

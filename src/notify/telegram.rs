@@ -98,16 +98,13 @@ pub(super) fn text(message: &Message, most: usize) -> String {
 fn lines(message: &Message) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(message.repeat().map(str::to_owned));
-    lines.extend(message.body.iter().flat_map(|body| body.lines().map(str::to_owned)));
+    lines.extend(message.body_lines());
     for note in message.alerts.iter().take(MOST_ALERTS) {
         if 1 < message.alerts.len() {
             lines.push(note.title());
         }
-        lines.push(note.alert.reason.clone());
-        lines.extend(note.rarity.clone());
-        lines.extend(note.facts().into_iter().map(|(label, value)| format!("{label}: {value}")));
-        lines.extend(note.related.iter().map(|metric| format!("moved with it: {metric}")));
-        lines.extend(note.explained());
+        lines.push(note.reason());
+        lines.extend(note.lines());
     }
     let n_more = message.n_unsaid(MOST_ALERTS);
     if 0 < n_more {

@@ -42,6 +42,8 @@ impl<'a> Signing<'a> {
             snooze: of_firing(LinkAction::Snooze),
             up: signed(LinkAction::Up),
             down: signed(LinkAction::Down),
+            expected: signed(LinkAction::Expected),
+            incident: signed(LinkAction::Incident),
         }
     }
 

@@ -8,7 +8,8 @@ use crate::{
         readings,
     },
     domain::{
-        AlertId, AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, PlainWords, words,
+        AlertId, AlertKind, AlertState, BatchSpec, ChannelKind, MessageEvent, PlainWords, Span,
+        Timestamp, words,
     },
     notify::{Chart, Message, Note},
 };
@@ -61,7 +62,10 @@ pub(super) async fn message(
     Ok(Some(Message {
         id: delivery.idem_key.clone(),
         event: row.event,
-        alerts: with_words(notes(ctx, audience, channel, &signing, rows).await, words),
+        alerts: with_words(
+            notes(ctx, audience, channel, &signing, (rows, row.created_at)).await,
+            words,
+        ),
         n_more,
         batch: row.batch,
         headline,
@@ -138,7 +142,7 @@ async fn notes(
     audience: &Audience<'_>,
     channel: &ChannelKind,
     signing: &Signing<'_>,
-    rows: Vec<AlertRow>,
+    (rows, now): (Vec<AlertRow>, Timestamp),
 ) -> Vec<Note> {
     let mut notes = Vec::with_capacity(rows.len());
     for (n, row) in rows.into_iter().enumerate() {
@@ -155,7 +159,7 @@ async fn notes(
             Beside::default()
         });
         let Beside { rarity, related, chart } = beside;
-        notes.push(Note { rarity, related, chart, ..note(audience, signing, row) });
+        notes.push(Note { rarity, related, chart, ..note(audience, signing, row, now) });
     }
     notes
 }
@@ -184,13 +188,17 @@ async fn beside(
     Ok(Beside { rarity, related, chart })
 }
 
-fn note(audience: &Audience<'_>, signing: &Signing<'_>, row: AlertRow) -> Note {
+/// `now` is when the message came up, so that a repeat says the same.
+fn note(audience: &Audience<'_>, signing: &Signing<'_>, row: AlertRow, now: Timestamp) -> Note {
     let alert = row.alert;
     let batch = audience.batches.iter().find(|batch| batch.name == alert.batch);
     let own = batch.and_then(|batch| batch.metrics.get(&alert.metric));
     let name = own.and_then(|metric| metric.display_name.clone());
     let links = signing.links(&alert, row.episode.state);
+    let until = row.episode.until.max(alert.at);
+    let until = if row.episode.state == AlertState::Firing { now } else { until };
     Note {
+        lasted: (until - alert.since).max(Span::ZERO),
         episode: row.episode,
         raised_at: row.raised_at,
         display_name: name.unwrap_or_else(|| alert.metric.to_string()),

@@ -10,14 +10,10 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
-use minijinja::{AutoEscape, Environment, context};
 
-use super::super::{Message, Note};
+use super::super::{Message, Note, html::MOST_ALERTS};
 use crate::domain::{EmailSpec, MessageEvent, Severity, words};
 
-const TEMPLATE: &str = include_str!("mail.html");
-/// Alerts that are written out; the others are counted.
-const MOST_ALERTS: usize = 20;
 const MOST_CHARTS: usize = 5;
 /// Longest subject, in characters.
 const LONGEST_SUBJECT: usize = 150;
@@ -70,7 +66,9 @@ pub(in crate::notify) fn letter(
         mail = mail.to(recipient);
     }
     let text = SinglePart::plain(message.text());
-    let html = SinglePart::html(html(message)?);
+    let shown: Vec<usize> = charts(message).map(|(n, _)| n).collect();
+    let address = |n| shown.contains(&n).then(|| format!("cid:{}", cid(n)));
+    let html = SinglePart::html(message.html(address)?);
     let charts: Vec<SinglePart> = charts(message).map(|(n, note)| chart(n, note)).collect();
     let alternatives = MultiPart::alternative().boundary("=_anomstack_words").singlepart(text);
     let body = if charts.is_empty() {
@@ -141,44 +139,6 @@ fn chart(n: usize, note: &Note) -> SinglePart {
     Attachment::new_inline_with_name(cid(n), format!("chart-{}.png", n + 1)).body(body, png)
 }
 
-fn doors(note: &Note) -> Vec<(&'static str, String)> {
-    note.doors().into_iter().map(|(words, link)| (words, link.to_owned())).collect()
-}
-
 fn cid(n: usize) -> String {
     format!("chart-{n}@anomstack")
-}
-
-fn html(message: &Message) -> Result<String, minijinja::Error> {
-    let mut templates = Environment::new();
-    templates.set_auto_escape_callback(|_| AutoEscape::Html);
-    let shown: Vec<usize> = charts(message).map(|(n, _)| n).collect();
-    let notes = message.alerts.iter().take(MOST_ALERTS).enumerate();
-    let alerts: Vec<minijinja::Value> = notes
-        .map(|(n, note)| {
-            let chart = note.chart.as_ref().filter(|_| shown.contains(&n));
-            context! {
-                title => note.title(),
-                reason => note.alert.reason.clone(),
-                is_critical => note.alert.severity == Severity::Critical,
-                facts => note.facts(),
-                rarity => note.rarity.clone(),
-                related => note.related.clone(),
-                explained => note.explained(),
-                doors => doors(note),
-                chart => chart.map(|chart| context! { cid => cid(n), alt => chart.alt.clone() }),
-            }
-        })
-        .collect();
-    templates.render_str(
-        TEMPLATE,
-        context! {
-            title => message.title(),
-            repeat => message.repeat(),
-            body => message.body.clone(),
-            alerts,
-            n_more => message.n_unsaid(MOST_ALERTS),
-            link => message.link.clone(),
-        },
-    )
 }
