@@ -11,7 +11,7 @@ use super::{
     codec::uncount,
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{AlertId, AlertState, BatchName, MessageEvent, MessageId, Timestamp};
+use crate::domain::{AlertId, AlertState, BatchName, Digest, MessageEvent, MessageId, Timestamp};
 
 /// Something to be said.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -95,6 +95,43 @@ pub async fn get(
         .fetch_optional(conn)
         .await
         .doing("read a message")
+}
+
+/// Keeps what a message's digest says, beside its text.
+///
+/// # Errors
+/// [`CatalogError::Query`] and [`CatalogError::Json`].
+pub async fn keep_digest(
+    conn: &mut Connection,
+    id: &MessageId,
+    digest: &Digest,
+) -> Result<(), CatalogError> {
+    let digest = serde_json::to_string(digest).doing("write a digest")?;
+    sqlx::query("UPDATE messages SET digest = ?2 WHERE id = ?1")
+        .bind(id)
+        .bind(digest)
+        .execute(conn)
+        .await
+        .doing("store a digest")
+        .map(drop)
+}
+
+/// What a message's digest says; `None` for every other message, and for a digest that another
+/// version of the program wrote: its text says it as well.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn digest_of(
+    conn: &mut Connection,
+    id: &MessageId,
+) -> Result<Option<Digest>, CatalogError> {
+    let kept: Option<Option<String>> =
+        sqlx::query_scalar("SELECT digest FROM messages WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await
+            .doing("read a digest")?;
+    Ok(kept.flatten().and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// The first alerts a message is about, in the order they are named.

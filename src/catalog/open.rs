@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "changes", include_str!("../../migrations/sqlite/0008_changes.sql")),
     (9, "merged", include_str!("../../migrations/sqlite/0009_merged.sql")),
     (10, "readings", include_str!("../../migrations/sqlite/0010_readings.sql")),
+    (11, "digests", include_str!("../../migrations/sqlite/0011_digests.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.

@@ -32,9 +32,10 @@ pub(super) async fn digest(global: &Global, command: Digest) -> anyhow::Result<O
     let now = (opened.ctx.clock)();
     let from = now - command.last;
     let mut reader = opened.ctx.catalog.reader().await?;
-    let found = jobs::digest(&mut reader, &project.batches, from, now).await?;
+    let zone = project.system.digest.as_ref().map_or(chrono_tz::UTC, |spec| spec.timezone);
+    let found = jobs::digest(&mut reader, &project.batches, zone, (from, now)).await?;
     drop(reader);
-    println!("{}\n\n{}", found.title, found.text);
+    println!("{}\n\n{}", found.title(), found.text());
     if !command.send {
         return Ok(Outcome::Done);
     }
@@ -42,7 +43,7 @@ pub(super) async fn digest(global: &Global, command: Digest) -> anyhow::Result<O
         eprintln!("error: there is no [digest] in config/anomstack.toml that names channels");
         return Ok(Outcome::NotStarted);
     };
-    jobs::send_digest(&opened.ctx, &project.batches, &spec.channels, (from, now)).await?;
+    jobs::send_digest(&opened.ctx, &project.batches, spec, (from, now)).await?;
     run::deliver(&opened).await?;
     Ok(Outcome::Done)
 }

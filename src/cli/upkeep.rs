@@ -65,7 +65,7 @@ async fn digest(live: &Live, spec: &DigestSpec, now: Timestamp) {
     let Some(slot) = due.run else { return };
     let project = live.project();
     let span = (slot - Span::days(1), slot);
-    let sent = jobs::send_digest(&live.ctx, &project.batches, &spec.channels, span).await;
+    let sent = jobs::send_digest(&live.ctx, &project.batches, spec, span).await;
     if let Err(error) = sent {
         tracing::error!("could not send the digest: {}", chain(&error.into()));
     }

@@ -1,6 +1,6 @@
-//! Digest: what happened in a stretch of time, over all batches, in one text for people.
+//! Digest: what happened in a stretch of time, over all batches.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use crate::{
     alerting,
@@ -9,62 +9,64 @@ use crate::{
         messages, models, runs, runs::RunFilter,
     },
     domain::{
-        AlertKind, AlertState, BatchName, BatchSpec, JobKind, MessageEvent, RunReport, RunState,
-        Span, Timestamp, Verdict, words,
+        AlertDigest, AlertKind, AlertState, BatchDigest, BatchName, BatchSpec, Digest, DigestSpec,
+        JobKind, MessageEvent, MetricName, RunReport, RunState, Span, Timestamp,
     },
 };
 
 use super::{JobContext, JobError, tell, tell::Telling};
 
-/// Lines of one kind before the rest is counted.
+/// Alerts and silent metrics of a batch that are named; the rest is counted.
 const MOST_LINES: usize = 20;
+/// Metrics that are called noisy.
+const MOST_NOISY: usize = 3;
 /// Alerts and runs of one batch looked at.
 const MOST_ROWS: u32 = 10_000;
 
-/// What happened in a stretch of time, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
-    /// One line.
-    pub title: String,
-    /// The whole, in lines.
-    pub text: String,
-}
-
-/// Reads what happened from one instant up to another.
+/// Reads what happened from one instant up to another; times are told in a zone.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn digest(
     conn: &mut Connection,
     batches: &[BatchSpec],
-    from: Timestamp,
-    until: Timestamp,
+    timezone: chrono_tz::Tz,
+    (from, until): (Timestamp, Timestamp),
 ) -> Result<Digest, CatalogError> {
-    let (mut text, mut n_alerts, mut n_firing) = (String::new(), 0_u64, 0_u64);
+    let mut told = Vec::with_capacity(batches.len());
     for batch in batches {
-        let rows = alerts_of(conn, &batch.name, from).await?;
-        let raised = rows.iter().filter(|row| from <= row.raised_at && row.raised_at < until);
-        let raised: Vec<&AlertRow> = raised.collect();
-        let firing = rows.iter().filter(|row| row.episode.state == AlertState::Firing).count();
-        n_alerts += raised.len() as u64;
-        n_firing += firing as u64;
-        let lines = [
-            alert_lines(&raised, until),
-            stale_lines(&rows),
-            run_lines(conn, &batch.name, (from, until)).await?,
-            verdict_lines(conn, &raised).await?,
-            model_lines(conn, batch, until).await?,
-        ]
-        .concat();
-        writeln!(text, "{}", batch.name).unwrap_or_default();
-        for line in &lines {
-            writeln!(text, "  {line}").unwrap_or_default();
-        }
+        told.push(of_batch(conn, &batch.name, (from, until)).await?);
     }
-    let span = words::count((until - from).micros().unsigned_abs() / 3_600_000_000);
-    let [alerts, firing] = [n_alerts, n_firing].map(words::count);
-    let title = format!("{alerts} alerts in {span} hours, {firing} still firing");
-    Ok(Digest { title, text })
+    Ok(Digest { from, until, timezone, batches: told })
+}
+
+async fn of_batch(
+    conn: &mut Connection,
+    batch: &BatchName,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<BatchDigest, CatalogError> {
+    let rows = alerts_of(conn, batch, from).await?;
+    let raised = rows.iter().filter(|row| from <= row.raised_at && row.raised_at < until);
+    let raised: Vec<&AlertRow> = raised.collect();
+    let firing = |row: &&AlertRow| row.episode.state == AlertState::Firing;
+    let silent = rows.iter().filter(firing).filter(|row| row.alert.kind == AlertKind::Absence);
+    let (failed, n_rejected) = runs_of(conn, batch, (from, until)).await?;
+    let tally = feedback::tally(conn, Some(batch), until).await?;
+    let models = models::currents(conn, batch).await?;
+    let newest = models.iter().map(|model| model.trained_at).max();
+    Ok(BatchDigest {
+        batch: batch.clone(),
+        n_raised: raised.len() as u64,
+        n_firing: rows.iter().filter(firing).count() as u64,
+        alerts: raised.iter().take(MOST_LINES).map(|row| line(row, until)).collect(),
+        noisiest: noisiest(&raised),
+        silent: silent.take(MOST_LINES).map(|row| row.alert.metric.clone()).collect(),
+        failed,
+        n_rejected,
+        precision: tally.precision(),
+        response_rate: tally.response_rate(),
+        model_age: newest.map(|at| (until - at).max(Span::ZERO)),
+    })
 }
 
 /// Raised since then, or still firing.
@@ -80,47 +82,45 @@ async fn alerts_of(
     Ok(rows)
 }
 
-fn alert_lines(raised: &[&AlertRow], until: Timestamp) -> Vec<String> {
-    let mut lines: Vec<String> =
-        raised.iter().take(MOST_LINES).map(|row| line(row, until)).collect();
-    match raised.len() {
-        0 => lines.push("no alerts".into()),
-        n if MOST_LINES < n => lines.push(format!("and {} more alerts", n - MOST_LINES)),
-        _ => {}
-    }
-    lines
-}
-
-/// `critical anomaly of orders for 3h, over: orders was …`.
-fn line(row: &AlertRow, until: Timestamp) -> String {
+fn line(row: &AlertRow, until: Timestamp) -> AlertDigest {
     let AlertRow { alert, episode, .. } = row;
-    let (end, state) = match episode.state {
-        AlertState::Firing => (until, "goes on"),
-        AlertState::Resolved => (episode.until.max(alert.at), "over"),
+    let end = match episode.state {
+        AlertState::Firing => until,
+        AlertState::Resolved => episode.until.max(alert.at),
     };
-    let lasted = Span::secs(((end - alert.since).micros() / 60_000_000).max(0) * 60);
-    let (metric, reason) = (words::shown(alert.metric.as_str()), words::shown(&alert.reason));
-    format!("{} {} of {metric} for {lasted}, {state}: {reason}", alert.severity, alert.kind)
+    AlertDigest {
+        severity: alert.severity,
+        kind: alert.kind,
+        metric: alert.metric.clone(),
+        since: alert.since,
+        lasted: (end - alert.since).max(Span::ZERO),
+        is_over: episode.state == AlertState::Resolved,
+        reason: alert.reason.clone(),
+    }
 }
 
-fn stale_lines(rows: &[AlertRow]) -> Vec<String> {
-    let is_stale = |row: &&AlertRow| {
-        row.alert.kind == AlertKind::Absence && row.episode.state == AlertState::Firing
-    };
-    let stale: Vec<String> = rows
-        .iter()
-        .filter(is_stale)
-        .map(|row| words::shown(row.alert.metric.as_str()))
-        .take(MOST_LINES)
+/// The metrics with the most alerts, those with more than one.
+fn noisiest(raised: &[&AlertRow]) -> Vec<(MetricName, u64)> {
+    let mut counts = BTreeMap::<&MetricName, u64>::new();
+    for row in raised {
+        *counts.entry(&row.alert.metric).or_default() += 1;
+    }
+    let mut counts: Vec<(MetricName, u64)> = counts
+        .into_iter()
+        .filter(|(_, n_alerts)| 1 < *n_alerts)
+        .map(|(metric, n_alerts)| (metric.clone(), n_alerts))
         .collect();
-    if stale.is_empty() { Vec::new() } else { vec![format!("silent: {}", stale.join(", "))] }
+    counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    counts.truncate(MOST_NOISY);
+    counts
 }
 
-async fn run_lines(
+/// How many runs failed for good, by job, and how many rows were rejected.
+async fn runs_of(
     conn: &mut Connection,
     batch: &BatchName,
     (from, until): (Timestamp, Timestamp),
-) -> Result<Vec<String>, CatalogError> {
+) -> Result<(Vec<(JobKind, u64)>, u64), CatalogError> {
     let filter = RunFilter { batch: Some(batch.clone()), limit: MOST_ROWS, ..RunFilter::default() };
     let (mut failed, mut n_rejected) = (BTreeMap::<JobKind, u64>::new(), 0_u64);
     for run in runs::list(conn, &filter).await? {
@@ -134,43 +134,7 @@ async fn run_lines(
             n_rejected += report.rejected.values().sum::<u64>();
         }
     }
-    let mut lines: Vec<String> =
-        failed.iter().map(|(job, n)| format!("{job} failed for good {n} times")).collect();
-    if 0 < n_rejected {
-        lines.push(format!("{} rows rejected", words::count(n_rejected)));
-    }
-    Ok(lines)
-}
-
-/// How many of the alerts people spoke of, and how many of these were worth it. The newest word
-/// counts.
-async fn verdict_lines(
-    conn: &mut Connection,
-    raised: &[&AlertRow],
-) -> Result<Vec<String>, CatalogError> {
-    let (mut n_said, mut n_good) = (0_u64, 0_u64);
-    for row in raised {
-        if let Some(newest) = feedback::of_alert(conn, &row.alert.id).await?.first() {
-            n_said += 1;
-            n_good += u64::from(matches!(newest.verdict, Verdict::Up | Verdict::Incident));
-        }
-    }
-    if n_said == 0 {
-        return Ok(Vec::new());
-    }
-    let n_raised = raised.len();
-    Ok(vec![format!("{n_said} of {n_raised} alerts answered, {n_good} of these worth knowing")])
-}
-
-async fn model_lines(
-    conn: &mut Connection,
-    batch: &BatchSpec,
-    until: Timestamp,
-) -> Result<Vec<String>, CatalogError> {
-    let current = models::currents(conn, &batch.name).await?;
-    let newest = current.iter().map(|model| model.trained_at).max();
-    let age = |at: Timestamp| Span::secs(((until - at).micros() / 3_600_000_000).max(0) * 3_600);
-    Ok(newest.map(|at| format!("newest model {} old", age(at))).into_iter().collect())
+    Ok((failed.into_iter().collect(), n_rejected))
 }
 
 /// Puts the digest of a slot in the outbox of its channels, once; `false` when it is there.
@@ -180,7 +144,7 @@ async fn model_lines(
 pub async fn send_digest(
     ctx: &JobContext,
     batches: &[BatchSpec],
-    channels: &[String],
+    spec: &DigestSpec,
     (from, slot): (Timestamp, Timestamp),
 ) -> Result<bool, JobError> {
     let again = slot.to_string();
@@ -189,18 +153,19 @@ pub async fn send_digest(
     if messages::get(&mut reader, &id).await?.is_some() {
         return Ok(false);
     }
-    let Digest { title, text } = digest(&mut reader, batches, from, slot).await?;
+    let found = digest(&mut reader, batches, spec.timezone, (from, slot)).await?;
     drop(reader);
     let telling = Telling {
         event: MessageEvent::Digest,
         batch: None,
         alerts: Vec::new(),
-        words: Some((title, text)),
+        words: Some((found.title(), found.text())),
         again,
-        channels: channels.iter().cloned().collect(),
+        channels: spec.channels.iter().cloned().collect(),
     };
     let mut tx = ctx.catalog.begin().await?;
     let n_queued = tell::tell(&mut tx, &telling, (ctx.clock)()).await?;
+    messages::keep_digest(&mut tx, &id, &found).await?;
     tx.commit().await?;
     Ok(0 < n_queued)
 }

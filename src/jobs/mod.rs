@@ -63,7 +63,7 @@ pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
 pub use deliver::{Audience, Delivered, Paces, deliver};
-pub use digest::{Digest, digest, send_digest};
+pub use digest::{digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use follow::{Followed, LINK_SNOOZE, follow};

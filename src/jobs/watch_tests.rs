@@ -6,11 +6,16 @@ use super::{
     send_digest, watch,
 };
 use crate::{
+    alerting,
     catalog::{
         alerts::{self, AlertRow},
+        messages,
         runs::{self, Failure},
     },
-    domain::{AlertKind, AlertState, JobKind, Lasting, Resolution, Span, Timestamp, WatchSpec},
+    domain::{
+        AlertKind, AlertState, CronExpr, DigestSpec, JobKind, Lasting, MessageEvent, Resolution,
+        Span, Timestamp, WatchSpec,
+    },
 };
 
 fn noon() -> Timestamp {
@@ -210,14 +215,22 @@ async fn the_digest_covers_all_batches_and_is_sent_once_a_slot() {
     let slot = (fixture.ctx.clock)() + Span::hours(1);
     let from = slot - Span::days(1);
     let mut reader = fixture.ctx.catalog.reader().await.unwrap();
-    let found = digest(&mut reader, &batches, from, slot).await.unwrap();
+    let spec = DigestSpec {
+        at: CronExpr::parse("0 8 * * *").unwrap(),
+        timezone: chrono_tz::Europe::Dublin,
+        channels: vec!["log".to_owned()],
+    };
+    let found = digest(&mut reader, &batches, spec.timezone, (from, slot)).await.unwrap();
     drop(reader);
-    assert_eq!(found.title, "1 alerts in 24 hours, 1 still firing");
-    let lines = ["pipeline/job-train for 1h, goes on", "train failed for good 3 times"];
-    assert!(lines.iter().all(|line| found.text.contains(line)), "{}", found.text);
-    assert!(found.text.contains("other\n  no alerts"), "{}", found.text);
-    let channels = ["log".to_owned()];
-    let send = || send_digest(&fixture.ctx, &batches, &channels, (from, slot));
+    let text = found.text();
+    assert_eq!(found.title(), "1 alerts in 24 hours, 1 still firing");
+    let lines = ["pipeline/job-train for 1 h, goes on", "failed for good: train, 3 times"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+    assert!(text.contains("other\n  no alerts"), "{text}");
+    let send = || send_digest(&fixture.ctx, &batches, &spec, (from, slot));
     assert!(send().await.unwrap());
     assert!(!send().await.unwrap());
+    let id = alerting::message_id(MessageEvent::Digest, &[], &slot.to_string());
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    assert_eq!(messages::digest_of(&mut reader, &id).await.unwrap(), Some(found));
 }

@@ -66,7 +66,8 @@ pub(super) fn body(message: &Message) -> Value {
     if 0 < n_more {
         lines.push(format!("and {n_more} more"));
     }
-    let mut description = taken(&lines.join("\n"), LONGEST_DESCRIPTION - LONGEST_LINKS - 1, &mut left);
+    let mut description =
+        taken(&lines.join("\n"), LONGEST_DESCRIPTION - LONGEST_LINKS - 1, &mut left);
     let mut fields = Vec::new();
     if let [note] = message.alerts.as_slice() {
         for (label, value) in note.facts().into_iter().take(MOST_FIELDS) {

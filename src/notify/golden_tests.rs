@@ -2,8 +2,8 @@
 
 use super::{Links, Message, Note, message::tests::message, testing::charted};
 use crate::domain::{
-    AlertId, AlertKind, AlertState, BatchName, MessageEvent, MetricName, Resolution, Severity, Span,
-    Timestamp,
+    AlertDigest, AlertId, AlertKind, AlertState, BatchDigest, BatchName, Digest, JobKind,
+    MessageEvent, MetricName, Resolution, Severity, Span, Timestamp,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -23,7 +23,8 @@ fn note() -> Note {
     note.lasted = Span::secs(10_805);
     note.timezone = chrono_tz::Europe::Dublin;
     note.rarity = Some("lower than all of the last 90 days at this hour".into());
-    note.related = vec!["revenue went down (score 0.97)".into(), "refunds went up (score 0.9)".into()];
+    note.related =
+        vec!["revenue went down (score 0.97)".into(), "refunds went up (score 0.9)".into()];
     note.links = Links {
         page: Some("https://anomstack.example.com/alerts/a1".into()),
         ack: link("ack"),
@@ -131,6 +132,55 @@ fn a_storm() {
 fn messages_that_were_given_up() {
     let body = "the receiver answered 410 Gone\nList them with `anomstack alerts dead`.";
     check("notice", &words(MessageEvent::Notice, "messages to `slack` are given up", body));
+}
+
+#[test]
+fn a_digest() {
+    let until = at("2026-08-01T07:00:00Z");
+    let named = |name: &str| MetricName::parse(name).unwrap();
+    let line = |severity, is_over, metric: &str| AlertDigest {
+        severity,
+        kind: AlertKind::Anomaly,
+        metric: named(metric),
+        since: at("2026-07-31T07:00:00Z"),
+        lasted: Span::secs(12_600),
+        is_over,
+        reason: format!("{metric} was 812, expected 1,040 to 1,260"),
+    };
+    let shop = BatchDigest {
+        batch: BatchName::parse("shop").unwrap(),
+        n_raised: 23,
+        n_firing: 1,
+        alerts: vec![
+            line(Severity::Critical, false, "orders"),
+            line(Severity::Warning, true, "<b>visits</b>"),
+        ],
+        noisiest: vec![(named("orders"), 9), (named("visits"), 4)],
+        silent: vec![named("refunds")],
+        failed: vec![(JobKind::Train, 3)],
+        n_rejected: 1_234,
+        precision: Some(0.8),
+        response_rate: Some(0.456),
+        model_age: Some(Span::hours(30)),
+    };
+    let quiet = BatchDigest {
+        batch: BatchName::parse("host").unwrap(),
+        n_raised: 0,
+        n_firing: 0,
+        alerts: Vec::new(),
+        noisiest: Vec::new(),
+        silent: Vec::new(),
+        failed: Vec::new(),
+        n_rejected: 0,
+        precision: None,
+        response_rate: None,
+        model_age: None,
+    };
+    let timezone = chrono_tz::Europe::Dublin;
+    let batches = vec![shop, quiet];
+    let digest = Digest { from: until - Span::days(1), until, timezone, batches };
+    let message = words(MessageEvent::Digest, &digest.title(), &digest.text());
+    check("digest", &Message { digest: Some(digest), ..message });
 }
 
 #[test]

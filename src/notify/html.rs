@@ -4,9 +4,10 @@
 use minijinja::{AutoEscape, Environment, Value, context};
 
 use super::{Message, Note, note::Door};
-use crate::domain::{Severity, words};
+use crate::domain::{Digest, Severity, words};
 
 const TEMPLATE: &str = include_str!("message.html");
+const DIGEST: &str = include_str!("digest.html");
 /// Alerts that are written out; the others are counted.
 pub(super) const MOST_ALERTS: usize = 20;
 
@@ -25,12 +26,14 @@ impl Message {
         let notes = self.alerts.iter().take(MOST_ALERTS).enumerate();
         let alerts: Vec<Value> = notes.map(|(n, note)| alert(note, chart(n))).collect();
         let n_more = self.n_unsaid(MOST_ALERTS);
+        templates.add_template("digest.html", DIGEST)?;
         templates.render_str(
             TEMPLATE,
             context! {
                 title => self.title(),
                 repeat => self.repeat(),
                 body => self.body_lines(),
+                digest => self.digest.as_ref().map(Digest::context),
                 alerts,
                 n_more => (0 < n_more).then(|| words::count(n_more)),
                 link => self.link.clone(),

@@ -29,11 +29,7 @@ pub(super) fn cut_bytes(text: &str, n_bytes: usize) -> String {
 }
 
 /// As many of these as fit in so many UTF-16 units, the first first, with something between them.
-pub(super) fn joined(
-    parts: impl Iterator<Item = String>,
-    between: &str,
-    n_units: usize,
-) -> String {
+pub(super) fn joined(parts: impl Iterator<Item = String>, between: &str, n_units: usize) -> String {
     let mut text = String::new();
     for part in parts {
         let next = if text.is_empty() { part } else { format!("{text}{between}{part}") };

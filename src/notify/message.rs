@@ -25,7 +25,7 @@ use serde::{Serialize, Serializer};
 
 use super::note::Door;
 use crate::domain::{
-    Alert, BatchName, Episode, MessageEvent, PlainWords, Resolution, Span, Timestamp, words,
+    Alert, BatchName, Digest, Episode, MessageEvent, PlainWords, Resolution, Span, Timestamp, words,
 };
 
 /// One message on its way to one channel.
@@ -45,6 +45,8 @@ pub struct Message {
     pub headline: Option<String>,
     /// What is said beside the alerts; several lines.
     pub body: Option<String>,
+    /// What happened over a day or so; the body says the same in lines.
+    pub digest: Option<Digest>,
     /// When it came up.
     pub created_at: Timestamp,
     /// The page on the dashboard that shows all of it.

@@ -46,6 +46,7 @@ pub(crate) fn message() -> Message {
         batch: Some(batch),
         headline: None,
         body: None,
+        digest: None,
         created_at: raised_at,
         link: None,
         attempt: 2,

@@ -3,6 +3,7 @@
 
 mod alertmanager;
 mod call;
+mod digest;
 mod discord;
 mod email;
 mod file;
@@ -33,7 +34,7 @@ pub use retry::backoff;
 use call::Caller;
 
 use crate::{
-    domain::{ChannelKind, ChannelSpec, Span},
+    domain::{ChannelKind, ChannelSpec, Span, words},
     net::Client,
 };
 
@@ -93,13 +94,14 @@ pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> 
 
 fn log(message: &Message) {
     if message.alerts.is_empty() {
-        tracing::warn!("{}", message.text().trim_end());
+        // An entry a line, so that none of them can be mistaken for another program's.
+        message.text().lines().for_each(|line| tracing::warn!(event = %message.event, "{line}"));
     }
     for note in &message.alerts {
         let alert = &note.alert;
         tracing::warn!(
             event = %message.event,
-            batch = %alert.batch,
+            batch = words::shown(alert.batch.as_str()),
             metric = ?alert.metric.as_str(),
             alert = %alert.id,
             severity = %alert.severity,

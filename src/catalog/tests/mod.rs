@@ -13,9 +13,9 @@ use super::{
     segments, watermarks, *,
 };
 use crate::domain::{
-    Alert, AlertId, AlertKind, AlertState, Band, BatchName, IngestReport, JobKind, MessageEvent,
-    MessageId, MetricName, ModelVersion, NoScore, RunId, RunReport, RunState, ScorePoint, Segment,
-    SegmentKind, Severity, Skipped, Span, Timestamp,
+    Alert, AlertId, AlertKind, AlertState, Band, BatchName, Digest, IngestReport, JobKind,
+    MessageEvent, MessageId, MetricName, ModelVersion, NoScore, RunId, RunReport, RunState,
+    ScorePoint, Segment, SegmentKind, Severity, Skipped, Span, Timestamp,
 };
 
 const LEASE: Lease<'_> = Lease { worker: "here", length: Span::secs(30) };
@@ -206,6 +206,8 @@ async fn alerts_deliveries_and_feedback_from_before_there_were_episodes_are_kept
     let due = outbox::take(&mut tx, "hook", outbox::Taking::at(at(0)), 10).await.unwrap();
     assert_eq!((due[0].attempts, due[0].idem_key.as_str()), (3, "x.hook"));
     assert_eq!(messages::alerts_of(&mut tx, &due[0].message).await.unwrap(), [id]);
+    let digest = messages::digest_of(&mut tx, &due[0].message).await.unwrap();
+    assert_eq!(digest, None, "what was said before digests were kept has its text alone");
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut *tx).await.unwrap();
     assert!(broken.is_empty(), "every reference is whole");
     for (after, n_words) in [(Timestamp::MIN, 1), (at(0), 0)] {
@@ -292,6 +294,20 @@ fn alert(id: &str) -> Alert {
         model: Some(model(1).version),
         reason: "far above".into(),
     }
+}
+
+#[tokio::test]
+async fn a_digest_is_kept_and_one_in_an_unknown_form_is_told_by_its_text() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(alerts::insert(&mut tx, &alert("a"), RunId(1), at(0)).await.unwrap());
+    let id = message(&mut tx, "a").await;
+    let timezone = chrono_tz::Europe::Dublin;
+    let digest = Digest { from: at(0), until: at(9), timezone, batches: Vec::new() };
+    messages::keep_digest(&mut tx, &id, &digest).await.unwrap();
+    assert_eq!(messages::digest_of(&mut tx, &id).await.unwrap(), Some(digest));
+    sqlx::query("UPDATE messages SET digest = '{\"of\": 1}'").execute(&mut *tx).await.unwrap();
+    assert_eq!(messages::digest_of(&mut tx, &id).await.unwrap(), None);
 }
 
 /// A message of the same name about an alert that there is.

@@ -51,6 +51,10 @@ pub(super) async fn message(
         let reading = readings::of(&mut reader, &row.alert.id).await?;
         words.extend(reading.and_then(|reading| Some((row.alert.id.clone(), reading.words?))));
     }
+    let digest = match row.event {
+        MessageEvent::Digest => messages::digest_of(&mut reader, &row.id).await?,
+        _ => None,
+    };
     let signing = Signing::of(&mut reader, audience, delivery, &row).await?;
     drop(reader);
     let n_alerts = crowd.as_ref().map_or(rows.len() as u64, |crowd| crowd.n_alerts);
@@ -70,6 +74,7 @@ pub(super) async fn message(
         batch: row.batch,
         headline,
         body,
+        digest,
         created_at: row.created_at,
         link: Some(format!("{}/alerts", audience.dashboard)),
         attempt: delivery.attempts + 1,
