@@ -31,6 +31,9 @@ pub(super) struct Export {
     /// Scores with their expected range instead of points
     #[arg(long)]
     scores: bool,
+    /// Names as they are in CSV, also where a spreadsheet would take them for formulas
+    #[arg(long)]
+    raw: bool,
     /// A file to write, .csv or .parquet; CSV on standard output without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -61,6 +64,11 @@ pub(super) async fn export(global: &Global, command: Export) -> anyhow::Result<O
         return Ok(Outcome::Problems);
     };
     let mut frame = history.collect(rows).await??;
+    let is_parquet =
+        command.out.as_ref().is_some_and(|path| path.extension() == Some("parquet".as_ref()));
+    if !command.raw && !is_parquet {
+        csv::defuse(&mut frame)?;
+    }
     write(&mut frame, command.out.as_deref())
 }
 

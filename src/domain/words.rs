@@ -1,5 +1,7 @@
 //! Numbers and foreign texts as people read them: in reasons, messages, tables and pages.
 
+use std::borrow::Cow;
+
 use chrono_tz::Tz;
 
 use super::{Span, Timestamp};
@@ -111,6 +113,15 @@ const fn is_invisible(character: char) -> bool {
         character,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
     )
+}
+
+/// A text from outside as a cell of a table that a spreadsheet may open: what it would take for a
+/// formula begins with `'`, by which it is shown as it is.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        true => Cow::Owned(format!("'{text}")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 fn trimmed(digits: &str) -> &str {

@@ -67,6 +67,24 @@ fn hostile_names_are_stored_trained_scored_and_listed_and_escape_nowhere() {
 }
 
 #[test]
+fn a_spreadsheet_takes_no_exported_name_for_a_formula_unless_names_are_asked_for_as_they_are() {
+    let project = Project::shop();
+    let names = ["=cmd|' /C calc'!A0", "@SUM(1)", "+1", "-1", "\tx", "plain"];
+    let csv = names.iter().fold(Csv::new(), |csv, name| csv.metric(name, usual));
+    project.write("data/shop.csv", &csv.text());
+    project.run(&["run", "shop", "--job", "ingest", "--at", END]).succeeded();
+    let exported = project.run(&["metrics", "export", "shop"]);
+    let begins = |line: &str| line.trim_start_matches('"').chars().next();
+    let formulas = ['=', '@', '+', '-', '\t'];
+    assert!(exported.stdout.contains("'=cmd|' /C calc'!A0"), "{:.500}", exported.stdout);
+    for line in exported.stdout.lines() {
+        assert!(!begins(line).is_some_and(|c| formulas.contains(&c)), "{line}");
+    }
+    let raw = project.run(&["metrics", "export", "shop", "--raw"]).stdout;
+    assert!(raw.lines().any(|line| line.starts_with("=cmd|' /C calc'!A0")), "{raw:.500}");
+}
+
+#[test]
 fn every_name_has_a_model_folder_of_its_own_also_where_case_does_not_count() {
     let project = Project::shop();
     let csv = names().iter().fold(Csv::new(), |csv, name| csv.metric(name, usual));

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use crate::domain::{MetricName, ScorePoint, Timestamp};
+use crate::domain::{MetricName, ScorePoint, Timestamp, words};
 
 use super::{Global, Outcome, open};
 pub(super) use rehearsal::{Rehearsal, plan};
@@ -80,7 +80,8 @@ pub(super) async fn backtest(global: &Global, command: Backtest) -> anyhow::Resu
 fn csv(scores: &BTreeMap<MetricName, Vec<ScorePoint>>) -> String {
     let mut text = String::from("metric,timestamp,value,score\n");
     for (metric, points) in scores {
-        let name = format!("\"{}\"", metric.as_str().replace('"', "\"\""));
+        let name = words::cell(metric.as_str()).replace('"', "\"\"");
+        let name = format!("\"{name}\"");
         for point in points {
             text.push_str(&format!("{name},{},{},{}\n", point.at, point.value, point.score));
         }
