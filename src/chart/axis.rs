@@ -106,6 +106,19 @@ impl Scale {
         }
     }
 
+    /// As it is, or larger by at most half its height to each side so that limits which lie no
+    /// further away are on it; and those. One far away would flatten the values.
+    pub(super) fn with_limits(self, limits: &[f64]) -> (Self, Vec<f64>) {
+        let wide = self.widened(Self { low: f64::MIN, high: f64::MAX });
+        let is_near = |limit: &f64| wide.low <= *limit && *limit <= wide.high;
+        let near: Vec<f64> = limits.iter().copied().filter(is_near).collect();
+        let widest = near.iter().fold(self, |scale, limit| Self {
+            low: scale.low.min(*limit),
+            high: scale.high.max(*limit),
+        });
+        (widest, near)
+    }
+
     /// Exactly from 0 to 1.
     pub(super) const fn unit() -> Self {
         Self { low: 0.0, high: 1.0 }

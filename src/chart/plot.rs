@@ -38,6 +38,8 @@ pub(crate) struct Plot<'a> {
     /// The score that alerts.
     pub(crate) threshold: f64,
     pub(crate) marks: &'a [Mark],
+    /// Fixed values not to be crossed; those near the values are drawn.
+    pub(crate) limits: &'a [f64],
     /// What the chart shows, for those who do not see it.
     pub(crate) label: &'a str,
 }
@@ -49,10 +51,12 @@ impl Plot<'_> {
         let seen =
             self.values.iter().map(|dot| dot.1).chain(self.marks.iter().filter_map(|m| m.value));
         let scale = Scale::of(seen, &bands, !self.values.is_empty());
+        let (scale, limits) = scale.with_limits(self.limits);
         let parts = [
             self.grid(&scale),
             self.unusual_stretches(),
             self.value_lines(&scale, &bands),
+            limits.iter().map(|limit| limit_line(&scale, *limit)).collect(),
             self.score_lines(),
             self.labels(&scale),
             self.alert_marks(&scale),
@@ -217,6 +221,11 @@ impl Plot<'_> {
         };
         mark::shown(self.marks, &self.window).into_iter().map(circle).collect()
     }
+}
+
+fn limit_line(scale: &Scale, limit: f64) -> String {
+    let y = coordinate(VALUES_TOP + scale.down(limit, VALUES_HEIGHT));
+    format!(r#"<line class="limit" x1="0" x2="100%" y1="{y}" y2="{y}"/>"#)
 }
 
 /// Every second time is left out on narrow screens.

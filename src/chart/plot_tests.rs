@@ -50,6 +50,7 @@ fn the_chart_shows_line_band_score_threshold_and_alerts() {
         scores: &scores,
         threshold: 0.9,
         marks: &marks,
+        limits: &[35.0, 1e9],
         label: "orders",
     };
     let svg = plot.render();
@@ -57,6 +58,7 @@ fn the_chart_shows_line_band_score_threshold_and_alerts() {
         assert_eq!(svg.matches(&format!(r#"<path class="{class}""#)).count(), 1, "{class}");
     }
     assert_eq!(svg.matches(r#"class="mark critical""#).count(), 1);
+    assert_eq!(svg.matches(r#"class="limit""#).count(), 1, "one far away would flatten the line");
     assert_eq!(svg.matches("V").count(), 1, "one score is over the threshold");
     assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;"), "{svg}");
     assert_eq!(svg.matches(r#"class="unusual" x="37.50%" width="4.17%""#).count(), 1, "{svg}");
@@ -75,6 +77,7 @@ fn a_gap_breaks_the_line_in_two() {
         scores: &[],
         threshold: 0.9,
         marks: &[],
+        limits: &[],
         label: "",
     };
     let svg = plot.render();
@@ -94,6 +97,7 @@ fn read_out_rows_join_values_and_scores_by_time() {
         scores: &scores,
         threshold: 0.9,
         marks: &[],
+        limits: &[],
         label: "",
     };
     assert_eq!(

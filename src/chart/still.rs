@@ -54,7 +54,7 @@ pub(crate) struct Picture {
     pub(crate) scores: Vec<ScorePoint>,
     /// The score that alerts.
     pub(crate) threshold: Option<f64>,
-    /// Fixed values not to be crossed, where the batch sets some.
+    /// Fixed values not to be crossed, where the batch sets some; those near the values are drawn.
     pub(crate) limits: Vec<f64>,
     /// Alerts: their stretches are shaded, their points marked.
     pub(crate) marks: Vec<Mark>,
@@ -164,7 +164,7 @@ impl Picture {
         let bands = bands_of(&self.scores);
         let marked = self.marks.iter().filter_map(|mark| mark.value);
         let seen = self.values.iter().map(|dot| dot.1).chain(marked);
-        let scale = Scale::of(seen.chain(self.limits.iter().copied()), &bands, !self.is_empty());
+        let (scale, limits) = Scale::of(seen, &bands, !self.is_empty()).with_limits(&self.limits);
         let strip = if self.scores.is_empty() { 0.0 } else { SCORES_GAP + SCORES_HEIGHT };
         let height = (frame.size.height - HEAD - FOOT - strip).max(1.0);
         let ticks = scale.ticks(((height / VALUE_LABEL_GAP) as usize).clamp(2, 8));
@@ -183,7 +183,7 @@ impl Picture {
             value_axis(&field, &ticks),
             self.time_axis(&field, floor),
             self.stretches(&field, floor),
-            self.lines(&field, &bands),
+            self.lines(&field, &bands, &limits),
             if strip == 0.0 { String::new() } else { self.strip(&scores) },
             self.circles(&field),
             if self.is_empty() { nothing(&field) } else { String::new() },
@@ -251,7 +251,7 @@ impl Picture {
         mark::stretches(&self.marks, &self.window).into_iter().map(shade).collect()
     }
 
-    fn lines(&self, field: &Field<'_>, bands: &[(Timestamp, Band)]) -> String {
+    fn lines(&self, field: &Field<'_>, bands: &[(Timestamp, Band)], limits: &[f64]) -> String {
         let BandPaths { outline, expected } = field.band(bands);
         let stroke = r#"fill="none" stroke-linecap="round" stroke-linejoin="round""#;
         let mut text = String::new();
@@ -267,7 +267,7 @@ impl Picture {
                 stroke = stroke,
             ));
         }
-        for limit in &self.limits {
+        for limit in limits {
             text.push_str(&dashed(field, *limit));
         }
         let values = field.line(&self.values);

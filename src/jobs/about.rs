@@ -68,7 +68,8 @@ pub async fn about(
         window,
         values,
         scores,
-        threshold: alert.threshold,
+        // Of an alert without a score it is a limit of the values.
+        threshold: alert.threshold.filter(|_| alert.score.is_some()),
         marks: vec![picture::mark(row)],
     };
     let picture = (!drawing.values.is_empty()).then(|| drawing.of(batch, &alert.metric));
@@ -76,6 +77,11 @@ pub async fn about(
 }
 
 impl AlertContext {
+    /// Whether there is anything to draw around the alert.
+    pub const fn is_drawn(&self) -> bool {
+        self.picture.is_some()
+    }
+
     /// The metric around the alert as PNG and SVG; `None` where there is nothing to draw. Takes
     /// some milliseconds of a computing thread.
     ///

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     alerting::{self, LimitBook, LimitPast, Open, Policy},
     catalog::{Connection, alerts, limit_states},
-    domain::{AlertKind, BatchSpec, LimitState, MetricName, RunId, Series, Timestamp},
+    domain::{AlertKind, BatchSpec, LimitState, Limits, MetricName, RunId, Series, Timestamp},
 };
 
 use super::{
@@ -17,6 +17,17 @@ use super::{
 
 /// Of one metric and ingest; a longer past is history that nobody is told of.
 const MOST_POINTS: usize = 10_000;
+
+/// The values that a metric is not to cross, each once; none where the batch sets none.
+pub fn limits_of(batch: &BatchSpec, metric: &MetricName) -> Vec<f64> {
+    // A batch that is in use has been read without problems.
+    let book = LimitBook::of(batch).ok();
+    let Some(limits) = book.as_ref().and_then(|book| book.limits(metric)) else {
+        return Vec::new();
+    };
+    let Limits { upper, lower, critical_upper, critical_lower } = *limits;
+    [upper, lower, critical_upper, critical_lower].into_iter().flatten().collect()
+}
 
 /// The new points of metrics with limits.
 pub(super) struct Limited {

@@ -67,6 +67,7 @@ pub use digest::{digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};
 pub use follow::{Followed, LINK_SNOOZE, follow};
+pub use limits::limits_of;
 pub use model_file::{Model, ModelFileError};
 pub(crate) use picture::pictures;
 pub use plan::{Difference, Rejudged, difference, judge_stored, n_messages};

@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     JobContext, JobError,
+    limits::limits_of,
     window::{points_between, scores_between},
 };
 
@@ -41,6 +42,7 @@ impl Drawing {
             scores: self.scores,
             threshold: self.threshold,
             marks: self.marks,
+            limits: limits_of(batch, metric),
             ..Picture::blank(batch, metric)
         }
     }

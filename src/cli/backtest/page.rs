@@ -92,6 +92,7 @@ fn chart(batch: &BatchSpec, report: &Report, points: &[ScorePoint], alerts: &[&A
         scores: &points,
         threshold,
         marks: &marks,
+        limits: &[],
         label: &label,
     };
     plot.render()

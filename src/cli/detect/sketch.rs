@@ -137,6 +137,7 @@ impl Sketch {
             scores: &scores,
             threshold: self.threshold,
             marks: &marks,
+            limits: &[],
             label: title,
         };
         let caption = format!(

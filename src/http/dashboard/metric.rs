@@ -10,6 +10,7 @@ use crate::{
     catalog::{alerts, alerts::AlertFilter, alerts::AlertRow, models},
     chart::{self, Mark, Picture, Plot, Window},
     domain::{BatchSpec, Judged, MetricName, ScorePoint, Span, Timestamp, words as domain_words},
+    jobs::limits_of,
 };
 
 use super::{
@@ -162,6 +163,7 @@ pub(in crate::http) struct Drawn {
     scores: Vec<ScorePoint>,
     marks: Vec<Mark>,
     threshold: f64,
+    limits: Vec<f64>,
 }
 
 impl Drawn {
@@ -190,7 +192,7 @@ impl Drawn {
         let current = current.map_err(|error| Failure::internal(&error))?;
         let quality = current.as_ref().and_then(|row| row.quality.as_ref());
         let threshold = batch.alert_for(metric).threshold_by(quality);
-        Ok(Self { window, values, scores, marks, threshold })
+        Ok(Self { window, values, scores, marks, threshold, limits: limits_of(batch, metric) })
     }
 
     /// The scores that stand out most, in time order.
@@ -233,6 +235,7 @@ impl Drawn {
             scores: &self.scores,
             threshold: self.threshold,
             marks: &self.marks,
+            limits: &self.limits,
             label,
         }
     }
@@ -247,6 +250,7 @@ impl Drawn {
             scores: self.scores,
             threshold: Some(self.threshold),
             marks: self.marks,
+            limits: self.limits,
             ..Picture::blank(batch, metric)
         }
     }
