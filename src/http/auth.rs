@@ -44,7 +44,7 @@ impl Need {
         };
         match (route, method.is_safe()) {
             ("/healthz" | "/readyz" | "/assets/{name}", true) => Self::Nothing,
-            ("/l/{token}", _) => Self::Signed,
+            ("/l/{token}", _) | ("/c/{token}", true) => Self::Signed,
             ("/api/v1/batches/{batch}/points" | "/api/v1/batches/{batch}/write", false) => {
                 Self::Push { batch: batch() }
             }
@@ -118,6 +118,12 @@ impl Keys<'_> {
 pub(super) fn name(tokens: &[TokenSpec], headers: &HeaderMap) -> Option<String> {
     let presented = presented(headers)?;
     tokens.iter().find(|spec| is_same(&presented, &spec.token)).map(|spec| spec.name.clone())
+}
+
+/// Whether a request carries a token that may do something about alerts.
+pub(super) fn may_act(tokens: &[TokenSpec], headers: &HeaderMap) -> bool {
+    let presented = presented(headers).unwrap_or_default();
+    tokens.iter().any(|spec| is_same(&presented, &spec.token) && Role::Operator <= spec.role)
 }
 
 /// The token a request carries.

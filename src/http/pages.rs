@@ -54,6 +54,7 @@ impl Pages {
         environment.add_filter("count", domain_words::count);
         environment.add_filter("score", score);
         environment.add_filter("shown", shown);
+        environment.add_filter("line", line);
         environment.add_filter("segment", segment);
         environment.add_filter("bytes", words::bytes);
         environment.add_filter("took", took);
@@ -97,6 +98,11 @@ fn share(part: f64) -> String {
 
 fn shown(text: &str) -> String {
     domain_words::shown(text)
+}
+
+/// As [`shown`], at its full length.
+fn line(text: &str) -> String {
+    domain_words::one_line(text)
 }
 
 fn segment(text: &str) -> String {

@@ -77,6 +77,7 @@ pub async fn try_channel(
         batch: None,
         headline: Some("Test: this channel works".into()),
         body: Some("Somebody tries this channel. Nothing has happened.".into()),
+        digest: None,
         created_at: now,
         link: Some(dashboard.to_owned()),
         attempt: 1,

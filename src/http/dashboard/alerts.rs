@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, response::Html};
+use axum::{extract::State, http::HeaderMap, response::Html};
 use minijinja::Value;
 use serde::Serialize;
 
 use crate::{
-    catalog::alerts::{self, AlertFilter, AlertRow},
+    catalog::{
+        alerts::{self, AlertFilter, AlertRow},
+        feedback, snoozes,
+        snoozes::SnoozeRow,
+    },
     chart::{self, Window},
-    domain::{AlertId, BatchSpec, MetricName, words::rough},
+    domain::{AlertId, BatchSpec, Feedback, MetricName, words::rough},
     jobs::AlertContext,
 };
 
 use super::{
     super::{
         ask::{Asked, Filter, Named},
+        auth,
         failure::Failure,
         pages::filled,
         site::{Site, all_alerts},
@@ -24,6 +29,9 @@ use super::{
     PART, Paging, cut,
     metric::{Drawn, WindowView},
 };
+
+/// Words on an alert that its page shows.
+const MOST_SAID: usize = 10;
 
 pub(in crate::http) async fn page(
     State(site): State<Arc<Site>>,
@@ -57,6 +65,7 @@ pub(in crate::http) async fn page(
 pub(in crate::http) async fn one(
     State(site): State<Arc<Site>>,
     Named(id): Named<String>,
+    headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     let (row, reading) = site.alert(&AlertId(id)).await?;
     let batch = site.batch(row.alert.batch.as_str()).ok();
@@ -89,13 +98,36 @@ pub(in crate::http) async fn one(
     let (acked_at, acked_by) = acked.unzip();
     let is_firing = !row.is_over();
     // Without tokens nobody may change anything.
-    let can_act = !site.project().system.server.tokens.is_empty();
+    let can_act = auth::may_act(&site.project().system.server.tokens, &headers);
+    let Heard { said, silence } = heard(&site, &row).await?;
     let alert = AlertView::new(row, batch.as_slice()).explained(reading);
     let context = filled! {
         page, alert, chart, rows, window, explained, beside, lasted, episode, acked_at, acked_by,
-        is_firing, can_act,
+        is_firing, can_act, said, silence,
     };
     site.render("alert.html", context)
+}
+
+/// What people said of an alert and asked for.
+#[derive(Debug)]
+struct Heard {
+    /// The newest word first.
+    said: Vec<Feedback>,
+    /// The silence about its metric that lasts longest.
+    silence: Option<SnoozeRow>,
+}
+
+async fn heard(site: &Site, row: &AlertRow) -> Result<Heard, Failure> {
+    let internal = |error| Failure::internal(&error);
+    let mut reader = site.reader().await?;
+    let mut said = feedback::of_alert(&mut reader, &row.alert.id).await.map_err(internal)?;
+    said.truncate(MOST_SAID);
+    let silences = snoozes::ending_after(&mut reader, &row.alert.batch, site.now()).await;
+    let is_about_it = |silence: &SnoozeRow| {
+        silence.metric.as_ref().is_none_or(|metric| *metric == row.alert.metric)
+    };
+    let silences = silences.map_err(internal)?.into_iter().filter(is_about_it);
+    Ok(Heard { said, silence: silences.max_by_key(|silence| silence.until) })
 }
 
 /// The points around an alert, as many as make a chart.

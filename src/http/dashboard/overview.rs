@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{extract::State, response::Html};
 
 use crate::{
-    catalog::{Connection, alerts, alerts::AlertFilter, metrics, pauses, runs, runs::RunFilter},
+    catalog::{
+        Connection, alerts, alerts::AlertFilter, channel_states, metrics, pauses, runs,
+        runs::RunFilter,
+    },
     domain::{BatchSpec, JobKind, Span, Timestamp},
 };
 
@@ -26,6 +29,9 @@ pub(in crate::http) async fn page(State(site): State<Arc<Site>>) -> Result<Html<
     let mut reader = site.reader().await?;
     let newest = alerts::list(&mut reader, &all_alerts(N_NEWEST)).await;
     let newest = newest.map_err(|error| Failure::internal(&error))?;
+    let closed = channel_states::all(&mut reader).await;
+    let mut closed = closed.map_err(|error| Failure::internal(&error))?;
+    closed.retain(|state| state.is_closed(site.now()));
     let alerts: Vec<AlertView> =
         newest.into_iter().map(|row| AlertView::new(row, &project.batches)).collect();
     let needs_care = |batch: &&BatchView| matches!(batch.health, Health::Warn | Health::Bad);
@@ -38,7 +44,7 @@ pub(in crate::http) async fn page(State(site): State<Arc<Site>>) -> Result<Html<
     let readiness = site.app.ready.borrow().clone();
     let concerns: Vec<&str> = readiness.lines().collect();
     let page = site.page("Overview", "/");
-    site.render("overview.html", filled! { page, concerns, totals, batches, alerts })
+    site.render("overview.html", filled! { page, concerns, closed, totals, batches, alerts })
 }
 
 /// Every batch and how it is doing.
