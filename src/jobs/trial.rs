@@ -129,6 +129,7 @@ fn sample(dashboard: &str, chart: Option<Chart>, now: Timestamp) -> Result<Note,
     Ok(Note {
         episode: Episode::begun(&alert),
         raised_at: now,
+        lasted: now - alert.since,
         display_name: "Sample orders".to_owned(),
         unit: Some("1/h".to_owned()),
         owner: None,
