@@ -63,7 +63,7 @@ fn look(
     let (mut found, unknown) = (Found::default(), ChangePast::default());
     let mut looked_at = BTreeSet::new();
     for series in observed {
-        let policy = policies.of(&series.metric)?;
+        let policy = policies.of(&series.metric);
         let is_left_out = !policy.spec.enabled
             || excluded.is_match(series.metric.as_str())
             || policy.excludes(&series.metric);

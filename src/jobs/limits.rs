@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    alerting::{self, LimitBook, LimitPast, Open, Policy},
+    alerting::{self, LimitBook, LimitPast, Open},
     catalog::{Connection, alerts, limit_states},
     domain::{AlertKind, BatchSpec, LimitState, Limits, MetricName, RunId, Series, Timestamp},
 };
@@ -58,6 +58,26 @@ impl Limited {
         }
     }
 
+    /// Whether an alert is open that no limit looks after any more.
+    pub(super) async fn has_abandoned(
+        &self,
+        conn: &mut Connection,
+        batch: &BatchSpec,
+    ) -> Result<bool, JobError> {
+        let open = turns::open(conn, &batch.name, AlertKind::Threshold).await?;
+        if open.is_empty() {
+            return Ok(false);
+        }
+        let known = Known::default();
+        let policies = Policies::new(batch, &known)?;
+        Ok(open.iter().any(|(metric, _)| !self.is_limited(&policies, metric)))
+    }
+
+    fn is_limited(&self, policies: &Policies<'_>, metric: &MetricName) -> bool {
+        let policy = policies.of(metric);
+        self.book.limits(metric).is_some() && policy.spec.enabled && !policy.excludes(metric)
+    }
+
     /// Raises, extends and resolves alerts.
     pub(super) async fn check(
         &self,
@@ -73,22 +93,18 @@ impl Limited {
         }
         let last_fired = alerts::last_fired(conn, &batch.name, kind).await?;
         let states = limit_states::all(conn, &batch.name).await?;
-        let is_looked_at = |metric: &MetricName| {
-            let spec = batch.alert_for(metric);
-            let is_limited = spec.enabled && self.book.limits(metric).is_some();
-            Ok(is_limited && !Policy::compile(spec)?.excludes(metric))
-        };
-        let of_metrics = open.iter().map(|(metric, open)| (metric, open));
-        let mut turns = turns::closed(of_metrics, now, is_looked_at)?;
-        let mut suppressed = BTreeMap::<String, u64>::new();
         let known = Known::of_rules(conn, batch, now).await?;
         let policies = Policies::new(batch, &known)?;
+        let of_metrics = open.iter().map(|(metric, open)| (metric, open));
+        let is_looked_at = |metric: &MetricName| Ok(self.is_limited(&policies, metric));
+        let mut turns = turns::closed(of_metrics, now, is_looked_at)?;
+        let mut suppressed = BTreeMap::<String, u64>::new();
         for (metric, points) in &self.points {
-            let policy = policies.of(metric)?;
             let Some(limits) = self.book.limits(metric) else { continue };
-            if !policy.spec.enabled || policy.excludes(metric) {
+            if !self.is_limited(&policies, metric) {
                 continue;
             }
+            let policy = policies.of(metric);
             let past = LimitPast {
                 state: states.get(metric).copied().unwrap_or_else(LimitState::default),
                 open: find(&open, metric),

@@ -2,7 +2,7 @@
 //! what a repeat changes.
 
 use super::fixture::{self, Fixture};
-use super::{AsOf, Notify, limits::Limited, turns};
+use super::{AsOf, Notify, turns};
 use crate::{
     alerting,
     catalog::{alerts, episodes, messages},
@@ -122,10 +122,9 @@ async fn an_alert_is_closed_when_its_limit_is_gone() {
         let mut fixture = limited("orders").await;
         ingest(&fixture, &[("orders", noon(), 11.0)], noon()).await;
         change(&mut fixture.batch);
+        // Nothing new comes.
+        ingest(&fixture, &[("orders", noon(), 11.0)], noon() + minutes(1)).await;
         let mut tx = fixture.ctx.catalog.begin().await.unwrap();
-        let limited = Limited::new(&fixture.batch).unwrap();
-        let run = crate::domain::RunId(1);
-        limited.check(&fixture.ctx, &mut tx, (&fixture.batch, run), noon()).await.unwrap();
         let (batch, kind) = (&fixture.batch.name, AlertKind::Threshold);
         let rows = episodes::newest(&mut tx, batch, kind).await.unwrap();
         assert_eq!(rows[0].episode.resolution, Some(Resolution::Closed));

@@ -117,7 +117,7 @@ fn of_values(
     let excluded = alerting::globs(&spec.exclude)?;
     let mut found = Vec::new();
     for series in observed {
-        let policy = policies.of(&series.metric)?;
+        let policy = policies.of(&series.metric);
         let name = series.metric.as_str();
         if !policy.spec.enabled || excluded.is_match(name) || policy.excludes(&series.metric) {
             continue;
@@ -166,6 +166,6 @@ async fn of_rows(
     let Ok(metric) = MetricName::parse(ROWS) else { return Ok(None) };
     let who = (batch.name.clone(), metric.clone());
     let alert = alerting::rows_drop(&who, share, &past, (claim.slot, n_rows));
-    let silenced = policies.of(&metric)?.silenced(claim.slot);
+    let silenced = policies.of(&metric).silenced(claim.slot);
     Ok(Some((metric, AlertKind::Rows, alert, silenced)))
 }

@@ -106,8 +106,12 @@ impl<'a> Storing<'a> {
             || !report.rejected.contains_key(&RejectReason::Incomplete)
                 && !report.rejected.contains_key(&RejectReason::Future);
         let memory = memory.news().filter(|_| is_final);
-        if self.segments.is_empty() && memory.is_none() && self.arrivals.is_empty() {
-            return Ok(report);
+        let is_news = !self.segments.is_empty() || memory.is_some() || !self.arrivals.is_empty();
+        if !is_news {
+            let mut reader = self.ctx.catalog.reader().await?;
+            if !self.limited.has_abandoned(&mut reader, self.batch).await? {
+                return Ok(report);
+            }
         }
         let batch = &self.batch.name;
         let mut tx = self.ctx.catalog.begin().await?;

@@ -130,7 +130,7 @@ fn judge(
             past.open.remove(&metric);
             continue;
         }
-        let policy = policies.of(&metric)?;
+        let policy = policies.of(&metric);
         let scored: Vec<Scored> = points.into_iter().map(scored).collect();
         // A row may come after a newer one was judged. What was judged is judged again with it:
         // an alert known already has the same id, and only new points are counted.
@@ -155,7 +155,7 @@ fn judge(
         let absence = batch.absence.as_ref().filter(|_| batch.alert.enabled);
         let may_be_silent = absence.map(|spec| NameFilter::new(&spec.exclude));
         for AlertRow { alert, .. } in past.silent {
-            let policy = policies.of(&alert.metric)?;
+            let policy = policies.of(&alert.metric);
             let is_left_out =
                 may_be_silent.as_ref().is_none_or(|names| names.matches(&alert.metric));
             if is_left_out || !policy.spec.enabled || policy.excludes(&alert.metric) {

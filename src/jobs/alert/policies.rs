@@ -67,33 +67,34 @@ impl Known {
 
 /// The policies of a batch.
 pub(in crate::jobs) struct Policies<'a> {
-    batch: &'a BatchSpec,
     known: &'a Known,
     usual: Policy,
+    /// Of metrics with alert settings of their own.
+    own: BTreeMap<&'a MetricName, Policy>,
 }
 
 impl<'a> Policies<'a> {
-    /// Compiles what most metrics share.
+    /// Compiles what most metrics share, and what some have of their own; once for a run.
     pub(in crate::jobs) fn new(
         batch: &'a BatchSpec,
         known: &'a Known,
     ) -> Result<Self, PolicyError> {
         let mut usual = Policy::compile(&batch.alert)?;
         usual.quiet = Quiet::of(batch);
-        Ok(Self { batch, known, usual })
+        let mut own = BTreeMap::new();
+        for (metric, spec) in &batch.metrics {
+            if let Some(spec) = &spec.alert {
+                let mut policy = Policy::compile(spec)?;
+                policy.quiet = usual.quiet.clone();
+                own.insert(metric, policy);
+            }
+        }
+        Ok(Self { known, usual, own })
     }
 
     /// The policy of a metric.
-    pub(in crate::jobs) fn of(&self, metric: &MetricName) -> Result<Cow<'_, Policy>, PolicyError> {
-        let own = self.batch.metrics.get(metric).and_then(|spec| spec.alert.as_ref());
-        let mut policy = match own {
-            None => Cow::Borrowed(&self.usual),
-            Some(spec) => {
-                let mut own = Policy::compile(spec)?;
-                own.quiet = self.usual.quiet.clone();
-                Cow::Owned(own)
-            }
-        };
+    pub(in crate::jobs) fn of(&self, metric: &MetricName) -> Cow<'_, Policy> {
+        let mut policy = Cow::Borrowed(self.own.get(metric).unwrap_or(&self.usual));
         let threshold = policy.spec.threshold_by(self.known.qualities.get(metric));
         let raised = self.bar(threshold, metric);
         let threshold = raised.map_or(threshold, |bar| bar.threshold);
@@ -107,7 +108,7 @@ impl<'a> Policies<'a> {
             let quiet = policy.quiet.clone();
             policy.to_mut().quiet = quiet.snoozed(Some(until));
         }
-        Ok(policy)
+        policy
     }
 
     fn bar(&self, threshold: f64, metric: &MetricName) -> Option<Bar> {

@@ -35,7 +35,7 @@ pub(super) fn find(
     let may_be_silent = NameFilter::new(&spec.exclude);
     let mut silences = Silences::default();
     for series in observed {
-        let policy = policies.of(&series.metric)?;
+        let policy = policies.of(&series.metric);
         let is_left_out = policy.excludes(&series.metric) || may_be_silent.matches(&series.metric);
         if !policy.spec.enabled || is_left_out {
             continue;
