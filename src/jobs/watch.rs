@@ -67,18 +67,17 @@ async fn look(
     watched: &Watched<'_>,
     now: Timestamp,
 ) -> Result<Vec<(BatchName, Vec<Subject>)>, JobError> {
-    let mut reader = ctx.catalog.reader().await?;
-    let paused = pauses::all(&mut reader).await?;
+    let paused = pauses::all(&mut *ctx.catalog.reader().await?).await?;
     let mut found = Vec::new();
     for batch in watched.batches {
         let is_on = batch.enabled && !paused.contains_key(&batch.name);
         let of_batch = match is_on {
-            true => of_batch(&mut reader, batch, watched.spec, now).await?,
+            // Pages wait for a reader no longer than for one batch.
+            true => of_batch(&mut *ctx.catalog.reader().await?, batch, watched.spec, now).await?,
             false => Vec::new(),
         };
         found.push((batch.name.clone(), of_batch));
     }
-    drop(reader);
     if let (Some(n_free), Ok(name), Ok(metric)) =
         (watched.n_free, BatchName::parse(PROGRAM), MetricName::parse("pipeline/disk"))
     {
