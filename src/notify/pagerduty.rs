@@ -2,8 +2,9 @@
 //! the state an alert is in now, so that messages which overtake each other do no harm, and events
 //! that are repeated change nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::time;
 
@@ -18,15 +19,23 @@ const LONGEST_SUMMARY: usize = 1_024;
 const LONGEST_KEY: usize = 255;
 const LONGEST_DETAIL: usize = 8 << 10;
 const MOST_DETAILS: usize = 40;
+/// Events on their way at once.
+const AT_ONCE: usize = 8;
+/// For all events of a message, each of which may take the channel's time-out; shorter than the time
+/// after which the message would be taken for abandoned.
+const LONGEST: Duration = Duration::from_secs(100);
 
 /// Sends the message once.
 pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Outcome {
-    let limit = caller.timeout();
-    let sent = time::timeout(limit.to_std(), async {
-        for event in events(spec, message) {
+    let mut exchanges = stream::iter(events(spec, message))
+        .map(async |event| {
             let request = caller.address(&spec.url, &[]);
             let request = request.and_then(|url| caller.post_json(url, &event));
-            let outcome = caller.exchange(request, explain).await;
+            caller.exchange(request, explain).await
+        })
+        .buffer_unordered(AT_ONCE);
+    let sent = time::timeout(LONGEST, async {
+        while let Some(outcome) = exchanges.next().await {
             if outcome != Outcome::Sent {
                 return outcome;
             }
@@ -34,7 +43,7 @@ pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Calle
         Outcome::Sent
     });
     sent.await.unwrap_or_else(|_| Outcome::Retry {
-        reason: format!("no answer within {limit}"),
+        reason: format!("not all alerts were taken within {} s", LONGEST.as_secs()),
         status: None,
         ambiguous: true,
     })
