@@ -130,11 +130,15 @@ impl Walk<'_> {
         let reason = reason(&self.who.1, value, limit);
         if let Some(open) = &mut self.past.open {
             let id = open.id.clone();
-            self.pass.turns.push(match open.severity < severity {
+            // In a quiet time it goes on as loud as it was; a hit after it says that it is worse.
+            let is_worse = open.severity < severity && self.policy.silenced(at).is_none();
+            self.pass.turns.push(match is_worse {
                 true => Turn::Escalate(id, at, reason),
                 false => Turn::Extend(id, at),
             });
-            open.severity = open.severity.max(severity);
+            if is_worse {
+                open.severity = severity;
+            }
             return;
         }
         let streak = if is_late { 1 } else { self.past.state.n_beyond };
@@ -285,6 +289,23 @@ mod tests {
         let runs: &[&[(i64, f64)]] = &[&[(0, 11.0)], &[(1, 101.0)], &[(2, 102.0)], &[(3, 11.0)]];
         check(&spec(), runs, &["warning 0", "worse 1", "on 2", "on 3"]);
         check(&spec(), &[&[(0, 101.0)]], &["critical 0"]);
+    }
+
+    #[test]
+    fn what_gets_worse_in_a_quiet_time_is_said_by_the_first_hit_after_it() {
+        let mut policy = Policy::compile(&spec()).unwrap();
+        let pass = hold(&who(), &LIMITS, &policy, &[(hour(0), 11.0)], LimitPast::default());
+        let Some(Turn::Raise(alert)) = pass.turns.first() else { panic!("{pass:?}") };
+        let past = LimitPast {
+            state: pass.state,
+            open: Some(Open::begun(alert)),
+            last_fired: Some(alert.at),
+        };
+        policy.quiet = policy.quiet.snoozed(Some(hour(3)));
+        let points: Vec<_> = (1..5).map(|n| (hour(n), 101.0)).collect();
+        let pass = hold(&who(), &LIMITS, &policy, &points, past);
+        let worse = pass.turns.iter().map(|turn| matches!(turn, Turn::Escalate(..)));
+        assert_eq!(worse.collect::<Vec<_>>(), [false, false, true, false], "{pass:?}");
     }
 
     #[test]
