@@ -5,7 +5,7 @@ use super::{
     alerts::AlertRow,
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{AlertId, AlertKind, BatchName, Resolution, Severity, Timestamp};
+use crate::domain::{Alert, AlertId, AlertKind, BatchName, Resolution, Severity, Timestamp};
 
 /// A batch's alerts of a kind that are not over, by metric.
 ///
@@ -78,6 +78,35 @@ pub async fn escalate(
     .await
     .doing("make an alert critical")?;
     Ok(louder.rows_affected() == 1)
+}
+
+/// Takes up again an alert that late data had ended, as it is by the newest data; `false` when it is
+/// not over, or for another reason.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn reopen(conn: &mut Connection, alert: &Alert) -> Result<bool, CatalogError> {
+    let reopened = sqlx::query(
+        "UPDATE alerts SET state = 'firing', resolved_at = NULL, resolution = NULL, severity = ?2,
+                until = ?3, value = ?4, expected = ?5, lower = ?6, upper = ?7, score = ?8,
+                peak_score = ?8, threshold = ?9, model = ?10, reason = ?11
+         WHERE id = ?1 AND state = 'resolved' AND resolution = 'late-data'",
+    )
+    .bind(&alert.id)
+    .bind(alert.severity)
+    .bind(alert.at)
+    .bind(alert.value)
+    .bind(alert.band.map(|band| band.expected))
+    .bind(alert.band.map(|band| band.lower))
+    .bind(alert.band.map(|band| band.upper))
+    .bind(alert.score)
+    .bind(alert.threshold)
+    .bind(&alert.model)
+    .bind(&alert.reason)
+    .execute(conn)
+    .await
+    .doing("take up an alert again")?;
+    Ok(reopened.rows_affected() == 1)
 }
 
 /// Notes that an alert is over; `false` when it was.

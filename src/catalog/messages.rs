@@ -69,17 +69,31 @@ pub async fn insert(
     if inserted.rows_affected() == 0 {
         return Ok(false);
     }
+    add(conn, &message.id, alerts).await?;
+    Ok(true)
+}
+
+/// Makes a message be about more alerts, after those it is about.
+///
+/// # Errors
+/// [`CatalogError::Query`], also when there is no such message or alert.
+pub async fn add(
+    conn: &mut Connection,
+    message: &MessageId,
+    alerts: &[AlertId],
+) -> Result<(), CatalogError> {
     let ids: Vec<&str> = alerts.iter().map(|id| id.0.as_str()).collect();
     sqlx::query(
         "INSERT INTO message_alerts (message, position, alert)
-         SELECT ?1, key, value FROM json_each(?2)",
+         SELECT ?1, key + (SELECT COUNT(*) FROM message_alerts WHERE message = ?1), value
+         FROM json_each(?2)",
     )
-    .bind(&message.id)
+    .bind(message)
     .bind(serde_json::json!(ids).to_string())
     .execute(conn)
     .await
-    .doing("store what a message is about")?;
-    Ok(true)
+    .doing("store what a message is about")
+    .map(drop)
 }
 
 /// One message.
@@ -224,6 +238,29 @@ pub async fn last_said(
     .fetch_one(conn)
     .await
     .doing("find out when an alert was last told")
+}
+
+/// Those of some alerts of which an event was said before.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn said_before(
+    conn: &mut Connection,
+    alerts: &[&AlertId],
+    event: MessageEvent,
+) -> Result<BTreeSet<AlertId>, CatalogError> {
+    let ids: Vec<&str> = alerts.iter().map(|id| id.0.as_str()).collect();
+    let rows: Vec<AlertId> = sqlx::query_scalar(
+        "SELECT DISTINCT about.alert FROM message_alerts AS about
+         JOIN messages AS said ON said.id = about.message AND said.event = ?2
+         WHERE about.alert IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::json!(ids).to_string())
+    .bind(event)
+    .fetch_all(conn)
+    .await
+    .doing("find what was said of alerts before")?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The channels that were told that an alert fired, or still will be, of those alerts that were told

@@ -26,7 +26,14 @@ pub(super) async fn commit(
     for (event, alerts) in told.events() {
         // What is over is told wherever it was told that it fired, and nowhere else.
         if ctx.notify == Notify::Queue || event == MessageEvent::Resolved {
-            report.queued += tell_alerts(&mut tx, batch, (event, ""), &alerts, now).await?;
+            let ids: Vec<&AlertId> = alerts.iter().map(|alert| &alert.id).collect();
+            // Of an alert that was taken back and given back, an event is said a second time.
+            let before = messages::said_before(&mut tx, &ids, event).await?;
+            let (again, first): (Vec<&Alert>, Vec<&Alert>) =
+                alerts.into_iter().partition(|alert| before.contains(&alert.id));
+            let when = now.micros().to_string();
+            report.queued += tell_alerts(&mut tx, batch, (event, ""), &first, now).await?;
+            report.queued += tell_alerts(&mut tx, batch, (event, &when), &again, now).await?;
         }
     }
     if ctx.notify == Notify::Queue {
@@ -57,6 +64,7 @@ pub(super) async fn commit(
 /// What was not known before.
 #[derive(Default)]
 struct Told<'a> {
+    /// Also those that late data had ended and later data gave back.
     raised: Vec<&'a Alert>,
     /// As loud as they are now.
     worse: Vec<Alert>,
@@ -83,7 +91,8 @@ async fn write<'a>(
     let mut known: BTreeMap<&AlertId, &Alert> =
         found.open.iter().map(|row| (&row.alert.id, &row.alert)).collect();
     for alert in found.raised.iter().chain(&found.silences.found) {
-        if alerts::insert(tx, alert, claim.run, now).await? {
+        let is_new = alerts::insert(tx, alert, claim.run, now).await?;
+        if is_new || episodes::reopen(tx, alert).await? {
             told.raised.push(alert);
         }
         known.insert(&alert.id, alert);
