@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    alerting::{self, PastAlerts, Policy, Quiet, Scored, Step, StepState, alert_id},
+    alerting::{self, Bar, PastAlerts, Policy, Quiet, Scored, Step, StepState, alert_id},
     catalog::{
         Catalog,
         alerts::{self, AlertRow},
@@ -34,6 +34,9 @@ use super::{
     names::NameFilter,
 };
 pub use recompute::Recomputed;
+
+/// By how much a bar may have sunk between the look at it and the alert: some hours' worth.
+const BAR_DRIFT: f64 = 1e-3;
 
 /// What explanations are read from.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +101,7 @@ pub async fn explain_alert(
     };
     if found.point.is_none() {
         found.steps.extend(steps::of_row(row));
+        found.steps.extend(steps::of_rule(archive, batch, row).await?);
     }
     found.steps.extend(steps::aftermath(archive, row).await?);
     let summary = match found.stopped() {
@@ -212,9 +216,14 @@ async fn walk(
     (found.point, found.recomputed) = (Some(point), Some(recomputed));
     let quality = row.or(rows.first()).and_then(|row| row.quality.as_ref());
     let spec = batch.alert_for(metric);
-    let threshold = known.and_then(|row| row.alert.threshold);
-    let threshold = threshold.unwrap_or_else(|| spec.threshold_by(quality));
-    let origin = steps::origin(batch, metric, (threshold, quality));
+    let usual = spec.threshold_by(quality);
+    let bar = steps::bar_at(archive, (batch, metric), usual, (at, known)).await?;
+    let raised = bar.map_or(usual, |bar| bar.threshold);
+    let threshold = known.and_then(|row| row.alert.threshold).unwrap_or(raised);
+    let bar = bar.filter(|_| (threshold - raised).abs() < BAR_DRIFT);
+    let base = if bar.is_some() { usual } else { threshold };
+    let mut origin = steps::origin(batch, metric, (base, quality));
+    origin.extend(bar.map(|bar| format!("; {}", Bar { threshold, ..bar }.words())));
     let spec = AlertSpec { threshold, ..spec.clone() };
     judge(archive, (batch, metric), (spec, origin), found).await
 }

@@ -1,16 +1,17 @@
 //! What the steps beside the gates tell.
 
 use crate::{
-    alerting::{Step, StepState},
+    alerting::{self, Bar, LimitBook, MEMORY, Step, StepState},
     catalog::{
         alerts::AlertRow,
+        feedback,
         outbox::DeliveryState,
         readings::{self, ReadingRow},
         retrace::{self, Told},
     },
     domain::{
-        AlertSpec, AlertState, BatchSpec, MetricName, ModelQuality, ScorePoint, Series, Span,
-        Timestamp, words::number,
+        AlertKind, AlertSpec, AlertState, BatchSpec, ChangeSpec, Lasting, Limits, MetricName,
+        ModelQuality, ScorePoint, Series, Span, Timestamp, words::number,
     },
     jobs::JobError,
 };
@@ -121,6 +122,95 @@ pub(super) fn of_row(row: &AlertRow) -> Vec<Step> {
         Step::new("threshold", StepState::Passed, format!("{score} at the threshold {threshold}"))
     }));
     steps
+}
+
+/// The rule that raised an alert of another kind than anomaly, as it is set today, and the silence
+/// there was.
+pub(super) async fn of_rule(
+    archive: Archive<'_>,
+    batch: &BatchSpec,
+    row: &AlertRow,
+) -> Result<Vec<Step>, JobError> {
+    let alert = &row.alert;
+    let spec = batch.alert_for(&alert.metric);
+    let mut steps = vec![Step::told("rule", rule(batch, row)?)];
+    if alert.kind == AlertKind::Threshold {
+        let AlertSpec { delay, recent, resolve_after, .. } = spec;
+        let detail = format!(
+            "alert.delay {delay}, alert.recent {recent}, alert.resolve_after {resolve_after}"
+        );
+        steps.push(Step::told("course", detail));
+    }
+    let whose = (&batch.name, &alert.metric);
+    let mut reader = archive.catalog.reader().await?;
+    let asked = retrace::silence_at(&mut reader, whose, alert.at).await?;
+    steps.extend(asked.map(|(until, author)| silence(until, &author)));
+    Ok(steps)
+}
+
+fn rule(batch: &BatchSpec, row: &AlertRow) -> Result<String, JobError> {
+    let rules = &batch.rules;
+    let lasting = |key: &str, lasting: Option<Lasting>| match lasting {
+        Some(Lasting::Time(span)) => format!("absence.{key} = {span}"),
+        Some(Lasting::Points(n)) => format!("absence.{key} = {n} points"),
+        None => format!("absence.{key} is not set any more"),
+    };
+    Ok(match row.alert.kind {
+        AlertKind::Threshold => match LimitBook::of(batch)?.limits(&row.alert.metric) {
+            Some(limits) => limits_in_words(limits),
+            None => "no limit is set any more".to_owned(),
+        },
+        AlertKind::Change => {
+            let ChangeSpec { threshold, points, detect_last, .. } = &rules.change;
+            format!(
+                "the median of the newest {detect_last} against up to {points} points before, over \
+                 {} of their spreads",
+                number(*threshold)
+            )
+        }
+        AlertKind::Absence => match &batch.absence {
+            Some(absence) => format!("absence.after = {}", absence.after),
+            None => "absence.after is not set any more".to_owned(),
+        },
+        AlertKind::Frozen => lasting("frozen", rules.still.frozen),
+        AlertKind::Zeros => lasting("zeros", rules.still.zeros),
+        AlertKind::Rows => match rules.still.rows_drop {
+            Some(share) => format!("absence.rows_drop = {}", number(share)),
+            None => "absence.rows_drop is not set any more".to_owned(),
+        },
+        AlertKind::Anomaly => "its score is not stored any more".to_owned(),
+        AlertKind::Pipeline => "[watch] of the project".to_owned(),
+    })
+}
+
+fn limits_in_words(limits: &Limits) -> String {
+    let Limits { upper, lower, critical_upper, critical_lower } = *limits;
+    let set = [
+        ("upper", upper),
+        ("lower", lower),
+        ("critical_upper", critical_upper),
+        ("critical_lower", critical_lower),
+    ];
+    let set = set.into_iter().filter_map(|(key, limit)| Some(format!("{key} {}", number(limit?))));
+    set.collect::<Vec<_>>().join(", ")
+}
+
+/// The bar that people's words had left over a threshold when a point was judged.
+pub(super) async fn bar_at(
+    archive: Archive<'_>,
+    (batch, metric): (&BatchSpec, &MetricName),
+    threshold: f64,
+    (at, known): (Timestamp, Option<&AlertRow>),
+) -> Result<Option<Bar>, JobError> {
+    let mut reader = archive.catalog.reader().await?;
+    let judged = match known {
+        Some(row) => row.raised_at,
+        None => retrace::judged_at(&mut reader, &batch.name, at).await?.unwrap_or(at),
+    };
+    let said = feedback::newest(&mut reader, &batch.name, judged - MEMORY).await?;
+    let own = said.into_iter().filter(|(name, ..)| name == metric);
+    let votes: Vec<_> = own.map(|(_, verdict, said_at)| (verdict, said_at)).collect();
+    Ok(alerting::bar(threshold, &votes, judged))
 }
 
 /// What became of an alert: how long it lasted, whom it was told.
