@@ -15,6 +15,8 @@ use super::{
 
 /// Series are shorter than this, so a larger count is a typing mistake.
 const MOST_POINTS: usize = 1_000_000;
+/// Whoever waits for longer wants a digest.
+const LONGEST_GROUP_WAIT: Span = Span::hours(1);
 
 /// What a batch gets that says nothing.
 pub(super) fn built_in() -> AlertSpec {
@@ -35,6 +37,7 @@ pub(super) fn built_in() -> AlertSpec {
         merge: Span::ZERO,
         remind: None,
         group: Grouping::Batch,
+        group_wait: Span::ZERO,
         quiet_holidays: false,
     }
 }
@@ -79,6 +82,7 @@ pub(super) fn read(
         remind: Some(alert.span_or("remind", base.remind.unwrap_or(Span::ZERO)))
             .filter(|every| Span::ZERO < *every),
         group: grouping(alert, &base.group),
+        group_wait: group_wait(alert, base.group_wait),
         quiet_holidays: alert.flag("quiet_holidays", base.quiet_holidays),
     }
 }
@@ -122,6 +126,20 @@ fn budget(alert: &mut Section<'_>) -> Option<Budget> {
     let budget = found.map(|found| found.value)?;
     alert.show("budget", budget.to_string());
     Some(budget)
+}
+
+fn group_wait(alert: &mut Section<'_>, base: Span) -> Span {
+    let place = alert.key_place("group_wait");
+    let wait = alert.span_or("group_wait", base);
+    match place.filter(|_| LONGEST_GROUP_WAIT < wait) {
+        Some(place) => {
+            let message =
+                format!("`group_wait` is {wait}; it must be at most {LONGEST_GROUP_WAIT}");
+            alert.check.problem(&place, message);
+            base
+        }
+        None => wait,
+    }
 }
 
 fn grouping(alert: &mut Section<'_>, base: &Grouping) -> Grouping {

@@ -40,6 +40,8 @@ pub struct AlertSpec {
     pub remind: Option<Span>,
     /// Which alerts are said in one message.
     pub group: Grouping,
+    /// How long a message that something fired waits for more of its group; nothing sends it at once.
+    pub group_wait: Span,
     /// Whether nothing alerts on the batch's holidays.
     pub quiet_holidays: bool,
 }
@@ -72,6 +74,7 @@ impl AlertSpec {
             merge: Span::ZERO,
             remind: None,
             group: Grouping::Batch,
+            group_wait: Span::ZERO,
             quiet_holidays: false,
         }
     }
@@ -95,7 +98,7 @@ pub struct MinChange {
     pub relative: f64,
 }
 
-/// Which alerts of one run are said in one message.
+/// Which alerts are said in one message: those of one run, and of later ones within the group's wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grouping {
     /// Each for itself.

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use crate::{
     alerting::{Facts, Prompt, plain_words, prompt},
-    catalog::{Connection, alerts, outbox, readings, readings::Asking},
+    catalog::{Connection, alerts, alerts::AlertRow, outbox, readings, readings::Asking},
     domain::{
         Alert, AlertId, AlertKind, BatchSpec, ExplainSpec, MessageId, PlainWords, Span, Timestamp,
     },
@@ -97,7 +97,7 @@ pub async fn read_alerts(
                 Ok(_) => ReadingOutcome::Given,
                 Err(_) => ReadingOutcome::Failed,
             };
-            settle(ctx, &asked, came.as_ref()).await?;
+            settle(ctx, batches, &asked, came.as_ref()).await?;
             ctx.metrics.people.readings(counted, 1);
             match came {
                 Ok(_) => total.given += 1,
@@ -151,6 +151,7 @@ async fn question(
 
 async fn settle(
     ctx: &JobContext,
+    batches: &[BatchSpec],
     asked: &Asking,
     came: Result<&PlainWords, &String>,
 ) -> Result<(), JobError> {
@@ -160,7 +161,13 @@ async fn settle(
         tracing::warn!(alert = %asked.alert, "told without plain words: {error}");
     }
     readings::settle(&mut tx, &asked.alert, came.map_err(String::as_str)).await?;
-    outbox::release(&mut tx, &asked.alert, now).await?;
+    let row = alerts::get(&mut tx, &asked.alert).await?;
+    let of_row = |row: AlertRow| {
+        let batch = batches.iter().find(|batch| batch.name == row.alert.batch)?;
+        Some(batch.alert_for(&row.alert.metric).group_wait)
+    };
+    let group_wait = row.and_then(of_row).unwrap_or(Span::ZERO);
+    outbox::release(&mut tx, &asked.alert, now, group_wait).await?;
     Ok(tx.commit().await?)
 }
 

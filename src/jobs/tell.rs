@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     alerting::{self, Router, Saying},
-    catalog::{Connection, messages, messages::MessageRow, outbox},
+    catalog::{Connection, alerts, messages, messages::MessageRow, outbox},
     domain::{
-        Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, Severity,
+        Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, Severity, Span,
         Timestamp,
     },
 };
@@ -98,8 +98,12 @@ pub async fn tell_alerts(
         groups.entry((group_of(batch, alert), channels)).or_default().push(alert);
     }
     let mut n_queued = 0;
-    for ((_, channels), mut alerts) in groups {
+    for ((group, channels), mut alerts) in groups {
         alerts.sort_by(|one, other| loudest_first(one, other));
+        let wait = match (event, alerts.first()) {
+            (MessageEvent::Firing, Some(first)) => batch.alert_for(&first.metric).group_wait,
+            _ => Span::ZERO,
+        };
         let readable = reading::readable(&alerts);
         let telling = Telling {
             event,
@@ -109,13 +113,48 @@ pub async fn tell_alerts(
             again: again.to_owned(),
             channels,
         };
-        let n_new = tell(conn, &telling, now).await?;
-        if 0 < n_new && event == MessageEvent::Firing {
-            reading::want(conn, batch, (&telling.id(), &readable), now).await?;
+        let known = match wait {
+            Span::ZERO => None,
+            wait => waiting(conn, batch, (&group, &telling.channels), now - wait).await?,
+        };
+        let message = match known {
+            Some(message) => {
+                messages::add(conn, &message, &telling.alerts).await?;
+                message
+            }
+            None => {
+                let n_new = tell(conn, &telling, now).await?;
+                n_queued += n_new;
+                if n_new == 0 {
+                    continue;
+                }
+                telling.id()
+            }
+        };
+        if event == MessageEvent::Firing {
+            outbox::hold(conn, &message, now + wait).await?;
+            reading::want(conn, batch, (&message, &readable), now).await?;
         }
-        n_queued += n_new;
     }
     Ok(n_queued)
+}
+
+/// A message of the same group to the same channels that came up after an instant and still waits
+/// for more.
+async fn waiting(
+    conn: &mut Connection,
+    batch: &BatchSpec,
+    (group, channels): (&str, &BTreeSet<String>),
+    after: Timestamp,
+) -> Result<Option<MessageId>, JobError> {
+    for (message, first) in outbox::unsent(conn, &batch.name, after).await? {
+        let Some(row) = alerts::get(conn, &first).await? else { continue };
+        let is_same_group = group_of(batch, &row.alert) == group;
+        if is_same_group && outbox::channels_of(conn, &message).await? == *channels {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
 }
 
 /// Alerts of one message have the same.

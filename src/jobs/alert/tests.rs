@@ -12,7 +12,7 @@ use crate::{
         Timestamp, Verdict,
     },
     jobs::{
-        AsOf, Attention, attend, close_abandoned,
+        Archive, AsOf, Attention, attend, close_abandoned, explain_alert,
         fixture::{self, Fixture},
     },
 };
@@ -136,6 +136,39 @@ async fn alerts_of_one_run_are_one_message_a_group() {
 }
 
 #[tokio::test]
+async fn alerts_of_several_runs_are_one_message_while_it_waits_for_its_group() {
+    let mut fixture = trained(&["orders", "visits"]).await;
+    fixture.batch.alert.group_wait = Span::secs(30);
+    let queued = pass(&fixture, &["orders"], &[HIGH]).await.queued;
+    let both = pass(&fixture, &["orders", "visits"], &[HIGH]).await;
+    assert_eq!((queued, both.raised, both.queued), (1, 1, 0));
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    let channels = outbox::waiting_channels(&mut tx).await.unwrap();
+    let now = (fixture.ctx.clock)();
+    let mut due = async |after| {
+        let taking = outbox::Taking::at(now + after);
+        outbox::take(&mut tx, &channels[0], taking, 9).await.unwrap().len()
+    };
+    assert_eq!((due(Span::secs(29)).await, due(Span::secs(30)).await), (0, 1));
+    drop(tx);
+    assert_eq!(said(&fixture).await, [(MessageEvent::Firing, 2)]);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_not_added_to() {
+    let mut fixture = trained(&["orders", "visits"]).await;
+    fixture.batch.alert.group_wait = Span::secs(30);
+    pass(&fixture, &["orders"], &[HIGH]).await;
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    let channels = outbox::waiting_channels(&mut tx).await.unwrap();
+    let taking = outbox::Taking::at((fixture.ctx.clock)() + Span::secs(30));
+    assert_eq!(outbox::take(&mut tx, &channels[0], taking, 9).await.unwrap().len(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(pass(&fixture, &["orders", "visits"], &[HIGH]).await.queued, 1);
+    assert_eq!(said(&fixture).await, [(MessageEvent::Firing, 1), (MessageEvent::Firing, 1)]);
+}
+
+#[tokio::test]
 async fn an_alert_that_late_data_shows_to_be_none_is_taken_back_and_that_is_said() {
     let fixture = trained(&["orders"]).await;
     pass(&fixture, &["orders"], &[HIGH]).await;
@@ -144,6 +177,21 @@ async fn an_alert_that_late_data_shows_to_be_none_is_taken_back_and_that_is_said
     let row = one(&fixture).await;
     assert_eq!(row.episode.resolution, Some(Resolution::LateData));
     assert_eq!(said(&fixture).await, [(MessageEvent::Firing, 1), (MessageEvent::Resolved, 1)]);
+}
+
+#[tokio::test]
+async fn an_alert_that_late_data_took_back_fires_again_when_it_is_given_back() {
+    let fixture = trained(&["orders"]).await;
+    pass(&fixture, &["orders"], &[HIGH]).await;
+    pass(&fixture, &["orders"], &[0.0]).await;
+    let given_back = pass(&fixture, &["orders"], &[2.0 * HIGH]).await;
+    assert_eq!((given_back.raised, given_back.queued), (1, 1));
+    let row = one(&fixture).await;
+    assert_eq!((row.episode.state, row.alert.value), (AlertState::Firing, Some(2.0 * HIGH)));
+    let again = pass(&fixture, &["orders"], &[2.0 * HIGH]).await;
+    assert_eq!((again.raised, again.queued), (0, 0), "a repeat changes nothing");
+    let taken_back = pass(&fixture, &["orders"], &[0.0]).await;
+    assert_eq!((taken_back.resolved, taken_back.queued), (1, 1), "and its end is said again");
 }
 
 #[tokio::test]
@@ -220,6 +268,10 @@ async fn a_down_vote_raises_the_bar_and_the_next_alert_says_so() {
     let second = all(&fixture).await.remove(0).alert;
     assert!(first.alert.threshold < second.threshold, "{second:?}");
     assert!(second.reason.contains("by 1 down-vote until 2026-06-30"), "{}", second.reason);
+    let row = all(&fixture).await.remove(0);
+    let explained = explain_alert(Archive::from(&fixture.ctx), &fixture.batch, &row).await.unwrap();
+    let step = explained.steps.iter().find(|step| step.gate == "threshold").unwrap();
+    assert!(step.detail.contains("by 1 down-vote until 2026-06-30"), "{}", step.detail);
     let mut reader = fixture.ctx.catalog.reader().await.unwrap();
     let now = (fixture.ctx.clock)();
     let tally = feedback::tally(&mut reader, Some(&fixture.batch.name), now).await.unwrap();
