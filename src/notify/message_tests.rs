@@ -129,7 +129,7 @@ fn the_payload_is_as_documented() {
                     "tags": {"team": "orders"},
                     "timezone": "UTC",
                     "rarity": null,
-                    "related": [],
+                    "related": [], "plain_words": null,
                     "links": {"page": "http://127.0.0.1:8087/alerts/a1"},
     });
     assert_eq!(
