@@ -40,8 +40,8 @@ pub enum ChannelKind {
     Webhook {
         /// Where to; secret, because such addresses often carry a token.
         url: Secret,
-        /// Key of the signature, `whsec_` and base64; unsigned without.
-        secret: Option<Secret>,
+        /// Keys of the signatures, `whsec_` and base64, the newest first; unsigned without.
+        keys: Vec<Secret>,
     },
     /// Prometheus's Alertmanager (API v2).
     Alertmanager(AlertmanagerSpec),
@@ -89,7 +89,7 @@ impl ChannelKind {
     pub fn secrets(&self) -> Vec<&Secret> {
         match self {
             Self::Log | Self::File { .. } => Vec::new(),
-            Self::Webhook { url, secret } => [url].into_iter().chain(secret).collect(),
+            Self::Webhook { url, keys } => [url].into_iter().chain(keys).collect(),
             Self::Alertmanager(AlertmanagerSpec { url, auth, .. }) => {
                 [url].into_iter().chain(auth.secret()).collect()
             }

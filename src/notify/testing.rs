@@ -48,7 +48,7 @@ pub(super) fn kinds(base: &str) -> Vec<ChannelKind> {
     let url = || Secret::new(format!("{base}/{TOKEN}"));
     let token = || Secret::new(TOKEN.into());
     vec![
-        ChannelKind::Webhook { url: url(), secret: None },
+        ChannelKind::Webhook { url: url(), keys: Vec::new() },
         ChannelKind::Alertmanager(AlertmanagerSpec {
             url: url(),
             auth: WebAuth::Bearer(token()),

@@ -6,18 +6,18 @@ use reqwest::{RequestBuilder, header::CONTENT_TYPE};
 use super::{
     Message, Outcome,
     call::{Caller, Told, refused},
-    signature::sign,
+    signature::{BadSecret, sign},
 };
 use crate::domain::Secret;
 
 /// Sends the message once.
 pub(super) async fn post(
     url: &Secret,
-    secret: Option<&Secret>,
+    keys: &[Secret],
     message: &Message,
     caller: &Caller<'_>,
 ) -> Outcome {
-    let sent = match prepare(url, secret, message, caller) {
+    let sent = match prepare(url, keys, message, caller) {
         Ok(request) => caller.send(request).await,
         Err(outcome) => return outcome,
     };
@@ -27,23 +27,23 @@ pub(super) async fn post(
 /// The request, or why there will never be one.
 fn prepare(
     url: &Secret,
-    secret: Option<&Secret>,
+    keys: &[Secret],
     message: &Message,
     caller: &Caller<'_>,
 ) -> Result<RequestBuilder, Outcome> {
     let url = caller.address(url.reveal(), &[])?;
     let body = message.payload().map_err(|error| refused(format!("write the alert: {error}")))?;
-    let signature = secret
-        .map(|secret| sign(secret, &message.id, message.sent_at.secs(), &body))
-        .transpose()
-        .map_err(|error| refused(error.to_string()))?;
+    let signatures: Result<Vec<String>, BadSecret> =
+        keys.iter().map(|key| sign(key, &message.id, message.sent_at.secs(), &body)).collect();
+    let signatures = signatures.map_err(|error| refused(error.to_string()))?;
     let mut request = caller
         .post(url)?
         .header(CONTENT_TYPE, "application/json")
         .header("webhook-id", &message.id)
         .header("webhook-timestamp", message.sent_at.secs());
-    if let Some(signature) = signature {
-        request = request.header("webhook-signature", signature);
+    if !signatures.is_empty() {
+        // One for each key, so that a receiver may change its own when it likes.
+        request = request.header("webhook-signature", signatures.join(" "));
     }
     Ok(request.body(body))
 }

@@ -10,7 +10,7 @@ use super::{
     message::tests::message,
     send,
     signature::sign,
-    testing::{TOKEN, request},
+    testing::{TOKEN, answered, request},
 };
 use crate::{
     domain::{ChannelKind, ChannelSpec, PaceSpec, Secret, Span},
@@ -24,7 +24,7 @@ fn channel(url: String) -> ChannelSpec {
         name: "hook".into(),
         kind: ChannelKind::Webhook {
             url: Secret::new(url),
-            secret: Some(Secret::new(SECRET.into())),
+            keys: vec![Secret::new(SECRET.into())],
         },
         timeout: Span::secs(20),
         allow_private: true,
@@ -80,6 +80,24 @@ async fn the_receiver_gets_the_alert_signed_and_with_a_stable_id() {
     ] {
         assert!(head.lines().any(|header| header == line), "{line} not in {head}");
     }
+}
+
+#[tokio::test]
+async fn while_keys_change_each_signs() {
+    const BEFORE: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let kind = |base: &str| ChannelKind::Webhook {
+        url: Secret::new(base.into()),
+        keys: [SECRET, BEFORE].map(|key| Secret::new(key.into())).into(),
+    };
+    let (requests, outcome) =
+        super::testing::exchange(kind, &message(), |_, _| answered("200 OK", "")).await;
+    assert_eq!(outcome, Outcome::Sent);
+    let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    let secs = message().sent_at.secs();
+    let signature =
+        |key: &str| sign(&Secret::new(key.into()), "msg_1", secs, body.as_bytes()).unwrap();
+    let line = format!("webhook-signature: {} {}", signature(SECRET), signature(BEFORE));
+    assert!(head.lines().any(|header| header == line), "{line} not in {head}");
 }
 
 #[tokio::test]
@@ -216,8 +234,8 @@ async fn a_channel_set_up_wrongly_is_refused_without_its_secrets() {
         assert!(!reason.contains(TOKEN) && !reason.contains("hunter2"), "{reason}");
     }
     let mut channel = channel("http://127.0.0.1:1/".into());
-    if let ChannelKind::Webhook { secret, .. } = &mut channel.kind {
-        *secret = Some(Secret::new("hunter2!".into()));
+    if let ChannelKind::Webhook { keys, .. } = &mut channel.kind {
+        keys.push(Secret::new("hunter2!".into()));
     }
     assert_eq!(
         send(&channel, &message(), &Client::new()).await,

@@ -6,19 +6,26 @@ use crate::domain::ChannelKind;
 
 use super::{super::section::Section, web_address};
 
-pub(super) const KEYS: &[&str] = &["url", "secret"];
+pub(super) const KEYS: &[&str] = &["url", "secret", "previous_secret"];
 
 pub(super) fn read(channel: &mut Section<'_>) -> Option<ChannelKind> {
     let url = web_address(channel, "write the address that alerts are posted to");
-    let secret = channel.secret("secret");
-    if let Some(secret) = &secret
-        && !is_signing_key(secret.value.reveal())
+    if let Some(place) = channel.key_place("previous_secret")
+        && !channel.has("secret")
     {
-        let help = "write `whsec_` and 24 to 64 bytes in base64";
-        channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
+        let message = "`previous_secret` is the key before `secret`, which is missing";
+        channel.check.problem(&place, message);
     }
-    let secret = secret.map(|secret| secret.value);
-    Some(ChannelKind::Webhook { url: url?, secret })
+    let mut keys = Vec::new();
+    for key in ["secret", "previous_secret"] {
+        let Some(secret) = channel.secret(key) else { continue };
+        if !is_signing_key(secret.value.reveal()) {
+            let help = "write `whsec_` and 24 to 64 bytes in base64";
+            channel.check.problem_with_help(&secret.place, "this is not a signing key", help);
+        }
+        keys.push(secret.value);
+    }
+    Some(ChannelKind::Webhook { url: url?, keys })
 }
 
 /// As the Standard Webhooks specification writes symmetric keys.

@@ -319,6 +319,11 @@ fn the_system_file_is_checked() {
         ],
     );
     check_system(
+        "[channels.x]\nkind = \"webhook\"\nurl = \"http://x\"\n\
+         previous_secret = \"whsec_YzRuNHJ5YzRuNHJ5YzRuNHJ5YzRuNHJ5\"",
+        &["anomstack.toml:4:1: `previous_secret` is the key before `secret`, which is missing"],
+    );
+    check_system(
         "[channels.x]\nkind = \"webhook\"\nurl = \"http://x\"\ntimeout = \"61s\"",
         &["anomstack.toml:4:11: `timeout` is 1m1s; it must be at most 1m"],
     );

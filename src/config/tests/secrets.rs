@@ -1,7 +1,7 @@
 //! A canary in every place a secret can be, and no way out for it.
 
 use super::*;
-use crate::domain::{ChannelKind, CommandSpec, SourceKind};
+use crate::domain::{ChannelKind, CommandSpec, Secret, SourceKind};
 
 const CANARY: &str = "c4n4ry";
 
@@ -16,14 +16,16 @@ fn assert_hidden(shown: &str) {
 
 #[test]
 fn secrets_reach_the_program_and_nothing_that_is_shown() {
+    const BEFORE: &str = "whsec_YzRuNHJ5eHh4eHh4eHh4eHh4eHh4eHh4";
     let key = "whsec_YzRuNHJ5YzRuNHJ5YzRuNHJ5YzRuNHJ5";
     let dir = project(&[
         (
             SYSTEM_FILE,
             "[channels.hook]\nkind = \"webhook\"\nurl = \"https://x/${CANARY}\"\n\
-             secret = { file = \"key\" }\n",
+             secret = { file = \"key\" }\nprevious_secret = { file = \"before\" }\n",
         ),
         ("key", &format!("{key}\n")),
+        ("before", BEFORE),
         (
             "metric_batches/a.toml",
             "description = \"${CANARY}\"\ntags = { t = \"${CANARY}\" }\n\
@@ -37,11 +39,11 @@ fn secrets_reach_the_program_and_nothing_that_is_shown() {
         ),
     ]);
     let project = load(dir.path(), &env()).unwrap();
-    let ChannelKind::Webhook { url, secret, .. } = &project.system.channels["hook"].kind else {
+    let ChannelKind::Webhook { url, keys } = &project.system.channels["hook"].kind else {
         panic!("no webhook")
     };
     assert_eq!(url.reveal(), "https://x/c4n4ry");
-    assert_eq!(secret.as_ref().unwrap().reveal(), key);
+    assert_eq!(keys.iter().map(Secret::reveal).collect::<Vec<_>>(), [key, BEFORE]);
     let SourceKind::Sql { url, query, .. } = &project.batches[0].source.kind else { panic!("sql") };
     assert_eq!((url.reveal(), query.as_str()), ("postgres://u:c4n4ry@db/x", "SELECT 'c4n4ry'"));
     let SourceKind::Command(CommandSpec { env, .. }) = &project.batches[1].source.kind else {
