@@ -143,6 +143,7 @@ pub(super) async fn deliver_for(
         channels: &project.system.channels,
         batches: &project.batches,
         dashboard: &dashboard,
+        is_public: project.system.server.base_url.is_some(),
     };
     jobs::deliver(ctx, &audience, client, random_unit).await?;
     Ok(())

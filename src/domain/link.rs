@@ -74,6 +74,7 @@ impl fmt::Debug for LinkKey {
 /// What a MAC is of, so that one never passes for the other.
 const TOKEN: &str = "token";
 const NONCE: &str = "nonce";
+const CHART: &str = "chart";
 const MAC_BYTES: usize = 32;
 /// Enough that no two links meet.
 const NONCE_BYTES: usize = 16;
@@ -100,8 +101,25 @@ impl LinkKey {
         let Link { action, alert, expires, nonce } = link;
         // The alert comes last: its id may hold any character.
         let said = format!("{action}\n{}\n{nonce}\n{alert}", expires.secs());
-        let mac = self.mac(TOKEN, &said).finalize().into_bytes();
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(said), URL_SAFE_NO_PAD.encode(mac))
+        self.signed(TOKEN, &said)
+    }
+
+    /// The address of an alert's chart as text, of the same form: it changes nothing, so it works as
+    /// often as it is asked for.
+    pub fn sign_chart(&self, alert: &AlertId, expires: Timestamp) -> String {
+        self.signed(CHART, &format!("{}\n{alert}", expires.secs()))
+    }
+
+    /// The alert whose chart a text is the address of.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn open_chart(&self, token: &str, now: Timestamp) -> Result<AlertId, LinkError> {
+        let said = self.checked(CHART, token)?;
+        let (expires, alert) = said.split_once('\n').ok_or(LinkError::Forged)?;
+        let expires = expires.parse().ok().and_then(Timestamp::from_secs);
+        let expires = expires.ok_or(LinkError::Forged)?;
+        unexpired(expires, now).map(|()| AlertId(alert.to_owned()))
     }
 
     /// The link behind a text. Nothing of the text is looked into before its signature is right; how
@@ -110,6 +128,17 @@ impl LinkKey {
     /// # Errors
     /// [`LinkError`].
     pub fn open(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
+        let link = parse(&self.checked(TOKEN, token)?).ok_or(LinkError::Forged)?;
+        unexpired(link.expires, now).map(|()| link)
+    }
+
+    fn signed(&self, of: &str, said: &str) -> String {
+        let mac = self.mac(of, said).finalize().into_bytes();
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(said), URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// What a text says, once its signature is found right.
+    fn checked(&self, of: &str, token: &str) -> Result<String, LinkError> {
         let (said, mac) = token.split_once('.').ok_or(LinkError::Forged)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| LinkError::Forged);
         let said = String::from_utf8(decode(said)?).map_err(|_| LinkError::Forged)?;
@@ -117,12 +146,8 @@ impl LinkKey {
         if mac.len() != MAC_BYTES {
             return Err(LinkError::Forged);
         }
-        self.mac(TOKEN, &said).verify_slice(&mac).map_err(|_| LinkError::Forged)?;
-        let link = parse(&said).ok_or(LinkError::Forged)?;
-        if link.expires <= now {
-            return Err(LinkError::Expired { at: link.expires });
-        }
-        Ok(link)
+        self.mac(of, &said).verify_slice(&mac).map_err(|_| LinkError::Forged)?;
+        Ok(said)
     }
 
     fn mac(&self, of: &str, text: &str) -> Hmac<Sha256> {
@@ -135,6 +160,10 @@ impl LinkKey {
         }
         mac
     }
+}
+
+fn unexpired(expires: Timestamp, now: Timestamp) -> Result<(), LinkError> {
+    if expires <= now { Err(LinkError::Expired { at: expires }) } else { Ok(()) }
 }
 
 fn parse(said: &str) -> Option<Link> {
@@ -208,6 +237,17 @@ mod tests {
         let at = now() + Link::LIFE;
         assert!(key().open(&token, at - Span::secs(1)).is_ok());
         assert_eq!(key().open(&token, at), Err(LinkError::Expired { at }));
+    }
+
+    #[test]
+    fn the_address_of_a_chart_is_no_link_and_a_link_no_address_of_a_chart() {
+        let alert = AlertId("a\nb".into());
+        let chart = key().sign_chart(&alert, now() + Span::days(1));
+        assert_eq!(key().open_chart(&chart, now()), Ok(alert));
+        assert_eq!(key().open(&chart, now()), Err(LinkError::Forged));
+        assert_eq!(key().open_chart(&key().sign(&link("a1")), now()), Err(LinkError::Forged));
+        let at = now() + Span::days(1);
+        assert_eq!(key().open_chart(&chart, at), Err(LinkError::Expired { at }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::{extract::State, http::StatusCode, response::Html};
 
 use crate::{
     catalog::{alerts, alerts::AlertRow, links},
-    domain::{Link, LinkAction, LinkError},
+    domain::{Link, LinkAction, LinkError, LinkKey},
     jobs::{self, Followed, LINK_SNOOZE},
 };
 
@@ -50,12 +50,22 @@ pub(super) async fn follow(
 }
 
 async fn opened(site: &Site, token: &str) -> Result<Link, Failure> {
+    let link = key(site).await?.and_then(|key| key.open(token, site.now()));
+    link.map_err(|error| refused(&error))
+}
+
+/// What links are signed with; without it none was made here.
+pub(super) async fn key(site: &Site) -> Result<Result<LinkKey, LinkError>, Failure> {
     let key = links::key(&mut *site.reader().await?).await.map_err(|error| internal(&error))?;
-    let link = key.ok_or(LinkError::Forged).and_then(|key| key.open(token, site.now()));
-    link.map_err(|error| match error {
-        LinkError::Forged => Failure::new(StatusCode::FORBIDDEN, &error.to_string()),
-        LinkError::Expired { .. } => Failure::new(StatusCode::GONE, &error.to_string()),
-    })
+    Ok(key.ok_or(LinkError::Forged))
+}
+
+pub(super) fn refused(error: &LinkError) -> Failure {
+    let status = match error {
+        LinkError::Forged => StatusCode::FORBIDDEN,
+        LinkError::Expired { .. } => StatusCode::GONE,
+    };
+    Failure::new(status, &error.to_string())
 }
 
 fn page(

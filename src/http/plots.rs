@@ -18,6 +18,7 @@ use super::{
     ask::{Asked, Named, PlotAsked},
     dashboard::{Drawn, around},
     failure::Failure,
+    links,
     site::Site,
 };
 
@@ -58,6 +59,17 @@ pub(super) async fn alert_svg(
     Asked(asked): Asked<PlotAsked>,
 ) -> Result<Response, Failure> {
     alert(&site, id, &asked, Format::Svg).await
+}
+
+/// `/c/{token}`: an alert's chart for a receiver of messages, which has no token of its own.
+pub(super) async fn linked_png(
+    State(site): State<Arc<Site>>,
+    Named(token): Named<String>,
+) -> Result<Response, Failure> {
+    let key = links::key(&site).await?;
+    let alert = key.and_then(|key| key.open_chart(&token, site.now()));
+    let AlertId(id) = alert.map_err(|error| links::refused(&error))?;
+    self::alert(&site, id, &PlotAsked::default(), Format::Png).await
 }
 
 async fn metric(

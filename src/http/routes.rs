@@ -54,6 +54,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alerts/{id}", get(dashboard::alert))
         .route("/alerts/{id}/{action}", post(attend::by_page))
         .route("/l/{token}", get(links::ask).post(links::follow))
+        .route("/c/{token}", get(plots::linked_png))
         .route("/runs", get(dashboard::runs))
         .route("/runs/{id}", get(dashboard::run))
         .route("/models", get(dashboard::models))

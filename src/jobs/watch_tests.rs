@@ -223,7 +223,7 @@ async fn the_digest_covers_all_batches_and_is_sent_once_a_slot() {
     let found = digest(&mut reader, &batches, spec.timezone, (from, slot)).await.unwrap();
     drop(reader);
     let text = found.text();
-    assert_eq!(found.title(), "1 alerts in 24 hours, 1 still firing");
+    assert_eq!(found.title(), "1 alert in 24 hours, 1 still firing");
     let lines = ["pipeline/job-train for 1 h, goes on", "failed for good: train, 3 times"];
     assert!(lines.iter().all(|line| text.contains(line)), "{text}");
     assert!(text.contains("other\n  no alerts"), "{text}");

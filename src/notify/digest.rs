@@ -9,7 +9,8 @@ impl Digest {
     pub fn title(&self) -> String {
         let n_hours = (self.until - self.from).micros().unsigned_abs() / 3_600_000_000;
         let [alerts, firing, hours] = [self.n_raised(), self.n_firing(), n_hours].map(words::count);
-        format!("{alerts} alerts in {hours} hours, {firing} still firing")
+        let noun = if self.n_raised() == 1 { "alert" } else { "alerts" };
+        format!("{alerts} {noun} in {hours} hours, {firing} still firing")
     }
 
     /// The digest in lines.
@@ -60,7 +61,7 @@ fn alerts(batch: &BatchDigest) -> Vec<(bool, String, String)> {
         let (metric, lasted) = (words::shown(metric.as_str()), words::length(*lasted));
         let state = if *is_over { "over" } else { "goes on" };
         let said = format!("{severity} {kind} of {metric} for {lasted}, {state}");
-        (*severity == Severity::Critical, said, words::shown(&alert.reason))
+        (*severity == Severity::Critical, said, words::one_line(&alert.reason))
     };
     batch.alerts.iter().map(line).collect()
 }

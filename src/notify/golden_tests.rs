@@ -33,6 +33,7 @@ fn note() -> Note {
         down: link("down"),
         expected: link("expected"),
         incident: link("incident"),
+        chart: None,
     };
     note
 }

@@ -96,7 +96,7 @@ pub struct Note {
     pub chart: Option<Chart>,
 }
 
-/// Addresses that belong to an alert. All but the page do something once, for whoever opens them.
+/// Addresses that belong to an alert. All but the page and the chart do something once, for whoever opens them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Links {
     /// The alert's page on the dashboard.
@@ -119,6 +119,9 @@ pub struct Links {
     /// Says that something was broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// The chart as PNG, where others can reach this program and there is a chart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chart: Option<String>,
 }
 
 /// A metric around an alert.

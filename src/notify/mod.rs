@@ -9,6 +9,8 @@ mod email;
 mod file;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod hostile_tests;
 mod html;
 mod limits;
 mod message;
@@ -78,9 +80,7 @@ pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> 
             Outcome::Sent
         }
         ChannelKind::File { path } => file::append(path, message).await,
-        ChannelKind::Webhook { url, secret } => {
-            webhook::post(url, secret.as_ref(), message, &caller).await
-        }
+        ChannelKind::Webhook { url, keys } => webhook::post(url, keys, message, &caller).await,
         ChannelKind::Alertmanager(spec) => alertmanager::post(spec, message, &caller).await,
         ChannelKind::Email(spec) => email::send(spec, message, &caller).await,
         ChannelKind::Slack(spec) => slack::post(spec, message, &caller).await,

@@ -12,7 +12,7 @@ use super::{
     limits::{cut, joined},
     note::Door,
 };
-use crate::domain::{Secret, SlackSpec, Span};
+use crate::domain::{Secret, SlackSpec, Span, words};
 
 /// Slack's limits, in characters; escaping may make five of one.
 const LONGEST_HEADER: usize = 150;
@@ -38,9 +38,15 @@ const PASSING: [&str; 5] = [
 pub(super) async fn post(spec: &SlackSpec, message: &Message, caller: &Caller<'_>) -> Outcome {
     match spec {
         SlackSpec::Webhook { url } => {
-            let request = caller.address(url.reveal(), &[]);
-            let request = request.and_then(|url| caller.post_json(url, &body(message, None)));
-            caller.exchange(request, explain).await
+            let image = message.alerts.first().and_then(|note| note.links.chart.as_deref());
+            let outcome = call(url, &body(message, image.map(Image::Address)), caller).await;
+            match &outcome {
+                // It could not fetch the picture. The words matter more.
+                Outcome::Refused { reason, .. } if image.is_some() && is_about_blocks(reason) => {
+                    call(url, &body(message, None), caller).await
+                }
+                _ => outcome,
+            }
         }
         SlackSpec::Bot { token, channel, api } => {
             let bot = Bot { token, channel, api, caller };
@@ -53,6 +59,16 @@ pub(super) async fn post(spec: &SlackSpec, message: &Message, caller: &Caller<'_
             })
         }
     }
+}
+
+async fn call(url: &Secret, body: &Value, caller: &Caller<'_>) -> Outcome {
+    let request = caller.address(url.reveal(), &[]);
+    caller.exchange(request.and_then(|url| caller.post_json(url, body)), explain).await
+}
+
+/// Whether Slack found fault with the blocks, as with a picture it does not get.
+fn is_about_blocks(reason: &str) -> bool {
+    reason.contains("invalid_blocks")
 }
 
 fn explain(body: &Value) -> Told {
@@ -72,14 +88,12 @@ impl Bot<'_> {
         let chart = message.alerts.first().and_then(|note| note.chart.as_ref());
         let mut file = None;
         if let Some(chart) = chart {
-            file = self.upload(&chart.png, &chart.alt).await;
+            file = self.upload(&chart.png, &words::one_line(&chart.alt)).await;
         }
         let outcome = self.post(message, file.as_deref()).await;
         match &outcome {
             // The file may not be ready yet. The words matter more than the picture.
-            Outcome::Refused { reason, .. }
-                if file.is_some() && reason.contains("invalid_blocks") =>
-            {
+            Outcome::Refused { reason, .. } if file.is_some() && is_about_blocks(reason) => {
                 self.post(message, None).await
             }
             _ => outcome,
@@ -87,7 +101,7 @@ impl Bot<'_> {
     }
 
     async fn post(&self, message: &Message, file: Option<&str>) -> Outcome {
-        let mut body = body(message, file);
+        let mut body = body(message, file.map(Image::File));
         body["channel"] = self.channel.into();
         match self.call("chat.postMessage", &body).await {
             Ok(_) => Outcome::Sent,
@@ -157,8 +171,17 @@ impl Bot<'_> {
     }
 }
 
+/// Where Slack finds the picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Image<'a> {
+    /// A file that was uploaded, by its id.
+    File(&'a str),
+    /// It fetches it from there.
+    Address(&'a str),
+}
+
 /// The message as blocks, with the text that notifications show.
-pub(super) fn body(message: &Message, file: Option<&str>) -> Value {
+pub(super) fn body(message: &Message, image: Option<Image<'_>>) -> Value {
     let title = message.title();
     let header = plain(&title, LONGEST_HEADER);
     let mut blocks = vec![json!({ "type": "header", "text": header })];
@@ -171,9 +194,20 @@ pub(super) fn body(message: &Message, file: Option<&str>) -> Value {
     }
     for (n, note) in message.alerts.iter().take(MOST_ALERTS).enumerate() {
         alert(note, 1 < message.alerts.len(), &mut blocks);
-        if let (0, Some(file), Some(chart)) = (n, file, &note.chart) {
-            let alt = plain_text(&chart.alt, LONGEST_FIELD);
-            blocks.push(json!({ "type": "image", "slack_file": { "id": file }, "alt_text": alt }));
+        if let (0, Some(image)) = (n, image) {
+            let alt = note
+                .chart
+                .as_ref()
+                .map_or_else(|| note.title(), |chart| words::one_line(&chart.alt));
+            let alt = plain_text(&alt, LONGEST_FIELD);
+            blocks.push(match image {
+                Image::File(id) => {
+                    json!({ "type": "image", "slack_file": { "id": id }, "alt_text": alt })
+                }
+                Image::Address(url) => {
+                    json!({ "type": "image", "image_url": url, "alt_text": alt })
+                }
+            });
         }
     }
     let n_more = message.n_unsaid(MOST_ALERTS);

@@ -107,6 +107,10 @@ fn alert(note: &Note, has_title: bool, longest: usize, parts: &mut Vec<Value>) {
         parts.push(line(&note.title(), longest, &json!({ "weight": "Bolder", "color": color })));
     }
     parts.push(line(&note.reason(), longest, &json!({})));
+    if let Some(chart) = &note.links.chart {
+        let alt = cut(&note.title(), longest);
+        parts.push(json!({ "type": "Image", "url": chart, "altText": alt, "size": "Stretch" }));
+    }
     for text in note.lines().iter().take(MOST_FACTS) {
         parts.push(line(text, longest, &json!({ "size": "Small", "isSubtle": true })));
     }

@@ -95,6 +95,33 @@ async fn opening_a_link_only_asks_and_its_button_acts_once() {
 }
 
 #[tokio::test]
+async fn a_chart_is_fetched_by_its_signed_address_without_a_token() {
+    let fixture = fixture(TOKENS).await;
+    let address =
+        |alert: &str, expires| format!("/c/{}", key().sign_chart(&AlertId(alert.into()), expires));
+    let later = noon() + Span::days(1);
+    let headers = [("host", "anomstack.example")];
+    for _ in 0..2 {
+        let chart = fixture.ask(Method::GET, &address("alert-0", later), &headers).await;
+        assert_eq!(chart.status, StatusCode::OK, "{}", chart.body);
+        assert_eq!(
+            (&chart.bytes[1..4], &chart.headers["content-type"]),
+            (&b"PNG"[..], &"image/png".parse().unwrap())
+        );
+    }
+    let link = address("alert-0", later).replacen("/c/", "/l/", 1);
+    for (uri, status) in [
+        (address("alert-0", noon()), StatusCode::GONE),
+        (address("none", later), StatusCode::NOT_FOUND),
+        (link, StatusCode::FORBIDDEN),
+        ("/c/x.y".to_owned(), StatusCode::FORBIDDEN),
+        (format!("{}?scale=4", address("alert-0", later)), StatusCode::OK),
+    ] {
+        assert_eq!(fixture.ask(Method::GET, &uri, &headers).await.status, status, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn forged_expired_and_pointless_links_do_nothing() {
     let fixture = fixture("").await;
     let mine = link(LinkAction::Ack, "alert-0");
@@ -172,7 +199,7 @@ async fn delivered(fixture: &Fixture, message: &str) -> Value {
     let url = Secret::new(format!("http://{}/", listener.local_addr().unwrap()));
     let hook = ChannelSpec {
         name: "hook".to_owned(),
-        kind: ChannelKind::Webhook { url, secret: None },
+        kind: ChannelKind::Webhook { url, keys: Vec::new() },
         timeout: Span::secs(20),
         allow_private: true,
         pace: PaceSpec::UNLIMITED,
@@ -208,7 +235,7 @@ async fn delivered(fixture: &Fixture, message: &str) -> Value {
     outbox::enqueue(&mut tx, &row.id, "hook", noon()).await.unwrap();
     tx.commit().await.unwrap();
     let dashboard = "https://anomstack.example";
-    let audience = Audience { channels: &channels, batches: &[], dashboard };
+    let audience = Audience { channels: &channels, batches: &[], dashboard, is_public: true };
     let received = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut bytes = Vec::new();

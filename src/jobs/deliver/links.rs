@@ -13,6 +13,7 @@ pub(super) struct Signing<'a> {
     dashboard: &'a str,
     delivery: &'a str,
     expires: Timestamp,
+    is_public: bool,
     /// Without one there are no signed links.
     key: Option<LinkKey>,
 }
@@ -26,6 +27,7 @@ impl<'a> Signing<'a> {
     ) -> Result<Self, JobError> {
         Ok(Self {
             dashboard: audience.dashboard,
+            is_public: audience.is_public,
             delivery: &delivery.idem_key,
             expires: message.created_at + Link::LIFE,
             key: links::key(reader).await?,
@@ -44,7 +46,14 @@ impl<'a> Signing<'a> {
             down: signed(LinkAction::Down),
             expected: signed(LinkAction::Expected),
             incident: signed(LinkAction::Incident),
+            chart: self.chart(alert),
         }
+    }
+
+    /// Of use to receivers that fetch pictures themselves, from wherever they are.
+    fn chart(&self, alert: &Alert) -> Option<String> {
+        let key = self.key.as_ref().filter(|_| self.is_public)?;
+        Some(format!("{}/c/{}", self.dashboard, key.sign_chart(&alert.id, self.expires)))
     }
 
     fn signed(&self, alert: &Alert, action: LinkAction) -> Option<String> {

@@ -50,6 +50,8 @@ pub struct Audience<'a> {
     pub batches: &'a [BatchSpec],
     /// Address of the dashboard, without a slash at its end.
     pub dashboard: &'a str,
+    /// Whether it is the one that people and receivers of messages reach it by.
+    pub is_public: bool,
 }
 
 /// What a drain of the outbox did.

@@ -163,8 +163,10 @@ async fn notes(
             tracing::warn!(alert = %row.alert.id, "told without its history: {error}");
             Beside::default()
         });
-        let Beside { rarity, related, chart } = beside;
-        notes.push(Note { rarity, related, chart, ..note(audience, signing, row, now) });
+        let Beside { rarity, related, is_drawn, chart } = beside;
+        let mut note = Note { rarity, related, chart, ..note(audience, signing, row, now) };
+        note.links.chart = note.links.chart.filter(|_| is_drawn);
+        notes.push(note);
     }
     notes
 }
@@ -174,6 +176,8 @@ async fn notes(
 struct Beside {
     rarity: Option<String>,
     related: Vec<String>,
+    /// Whether there is anything to draw.
+    is_drawn: bool,
     chart: Option<Chart>,
 }
 
@@ -186,11 +190,12 @@ async fn beside(
     let context = about(Archive::from(ctx), (ctx.clock)(), batch, row).await?;
     let rarity = context.rarity.as_ref().map(ToString::to_string);
     let related = context.related.iter().map(ToString::to_string).collect();
+    let is_drawn = context.is_drawn();
     let chart = match channel.shows_charts() {
         true => context.chart(&ctx.compute).await?,
         false => None,
     };
-    Ok(Beside { rarity, related, chart })
+    Ok(Beside { rarity, related, is_drawn, chart })
 }
 
 /// `now` is when the message came up, so that a repeat says the same.

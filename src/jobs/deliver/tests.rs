@@ -65,7 +65,7 @@ pub(super) async fn enqueue(fixture: &Fixture, id: &str, channel: &str) {
 pub(super) fn hook(name: &str, listener: &TcpListener) -> (String, ChannelSpec) {
     let kind = ChannelKind::Webhook {
         url: Secret::new(format!("http://{}/", listener.local_addr().unwrap())),
-        secret: None,
+        keys: Vec::new(),
     };
     let spec = ChannelSpec {
         name: name.to_owned(),
@@ -92,7 +92,7 @@ pub(super) async fn drain(
     fixture: &Fixture,
     channels: &BTreeMap<String, ChannelSpec>,
 ) -> Result<Delivered, JobError> {
-    let audience = Audience { channels, batches: &[], dashboard: "http://x" };
+    let audience = Audience { channels, batches: &[], dashboard: "http://x", is_public: false };
     deliver(&fixture.ctx, &audience, &fixture.ctx.client, || 0.0).await
 }
 
@@ -325,8 +325,12 @@ async fn a_channel_that_is_gone_is_disabled_keeps_its_messages_and_others_are_to
         enqueue(&fixture, &format!("a{n}"), "hook").await;
     }
     let told = async { receive(&other, |_| "200 OK").await };
-    let audience =
-        Audience { channels: &channels, batches: &[fixture.batch.clone()], dashboard: "http://x" };
+    let audience = Audience {
+        channels: &channels,
+        batches: &[fixture.batch.clone()],
+        dashboard: "http://x",
+        is_public: false,
+    };
     let drained = async {
         let draining = deliver(&fixture.ctx, &audience, &fixture.ctx.client, || 0.0);
         tokio::select! {
