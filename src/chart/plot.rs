@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
-use crate::domain::{Band, Judged, ScorePoint, Timestamp};
+use crate::domain::{Band, Judged, ScorePoint, Timestamp, words};
 
 use super::{
     Mark, Window,
@@ -63,7 +63,7 @@ impl Plot<'_> {
         ];
         format!(
             r#"<svg class="plot" role="group" aria-label="{}" width="100%" height="{HEIGHT}">{}</svg>"#,
-            escape(self.label),
+            escape(&words::one_line(self.label)),
             parts.concat()
         )
     }
@@ -214,7 +214,7 @@ impl Plot<'_> {
                 open = open,
                 close = close,
                 severity = mark.severity,
-                title = escape(&mark.title),
+                title = escape(&words::one_line(&mark.title)),
                 x = percent(self.window.share(mark.at)),
                 y = coordinate(VALUES_TOP + y),
             )

@@ -1,6 +1,6 @@
 //! The small chart of a metric's card.
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, words};
 
 use super::{
     Window,
@@ -56,7 +56,7 @@ impl Spark<'_> {
                 r#"<svg x="0" y="4" width="100%" height="{inner}" viewBox="0 0 {across} {inner}" preserveAspectRatio="none" overflow="visible">"#,
                 r#"<path class="value" d="{lines}"/></svg>{dots}</svg>"#
             ),
-            label = escape(self.label),
+            label = escape(&words::one_line(self.label)),
             outer = HEIGHT + 8.0,
             inner = HEIGHT,
             across = ACROSS,
