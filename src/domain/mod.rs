@@ -11,6 +11,8 @@ mod cron;
 mod explain;
 mod digest;
 mod feedback;
+#[cfg(test)]
+pub(crate) mod hostile;
 mod link;
 mod location;
 mod maintenance;

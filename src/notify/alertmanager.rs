@@ -12,7 +12,7 @@ use super::{
     call::{Caller, Told, signed_in, text_at},
 };
 use crate::domain::{
-    AlertKind, AlertState, AlertmanagerSpec, MessageEvent, Severity, Span, Timestamp,
+    AlertKind, AlertState, AlertmanagerSpec, MessageEvent, Severity, Span, Timestamp, words,
 };
 
 /// Labels that tags do not replace.
@@ -39,7 +39,7 @@ fn explain(body: &Value) -> Told {
 }
 
 /// The list of alerts to post.
-fn body(message: &Message, hold: Span) -> Value {
+pub(super) fn body(message: &Message, hold: Span) -> Value {
     if message.alerts.is_empty() {
         return json!([notice(message, hold)]);
     }
@@ -77,7 +77,7 @@ fn alert(note: &Note, severity: Severity, now: Timestamp, ends_at: Timestamp) ->
     }
     let mut annotations =
         BTreeMap::from([("summary", note.title()), ("description", note.reason())]);
-    annotations.extend(note.owner.clone().map(|owner| ("owner", owner)));
+    annotations.extend(note.owner.as_deref().map(words::shown).map(|owner| ("owner", owner)));
     annotations.extend(note.rarity().map(|rarity| ("rarity", rarity)));
     annotations.extend(note.explained().map(|explained| ("explanation", explained)));
     let related = note.related();

@@ -13,7 +13,7 @@ use super::{
     call::{Caller, Told, text_at},
     limits::{cut, cut_bytes},
 };
-use crate::domain::{AlertState, MessageEvent, PagerSeverity, PagerdutySpec, Severity};
+use crate::domain::{AlertState, MessageEvent, PagerSeverity, PagerdutySpec, Severity, words};
 
 const LONGEST_SUMMARY: usize = 1_024;
 const LONGEST_KEY: usize = 255;
@@ -111,11 +111,11 @@ fn event(spec: &PagerdutySpec, note: &Note) -> Value {
         "links": links,
         "payload": {
             "summary": cut(&note.title(), LONGEST_SUMMARY),
-            "source": cut(alert.batch.as_str(), LONGEST_SUMMARY),
+            "source": cut(&words::one_line(alert.batch.as_str()), LONGEST_SUMMARY),
             "severity": severity,
             "timestamp": alert.at,
-            "component": cut(alert.metric.as_str(), LONGEST_SUMMARY),
-            "group": cut(alert.batch.as_str(), LONGEST_SUMMARY),
+            "component": cut(&words::one_line(alert.metric.as_str()), LONGEST_SUMMARY),
+            "group": cut(&words::one_line(alert.batch.as_str()), LONGEST_SUMMARY),
             "class": alert.kind,
             "custom_details": details,
         },

@@ -89,8 +89,13 @@ impl Fixture {
 
     /// With a system file of this text.
     pub(super) async fn with_system(system: &str) -> Self {
+        Self::with_batches(system, &[]).await
+    }
+
+    /// With batches of these names and files beside the usual ones.
+    pub(super) async fn with_batches(system: &str, batches: &[(String, String)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let project = project(dir.path(), system);
+        let project = project(dir.path(), system, batches);
         let store = Store::memory();
         let history = History::new(store.clone(), Compute::new(1).unwrap(), Compression::Off);
         let catalog = Catalog::open(&dir.path().join("catalog.db")).await.unwrap();
@@ -142,13 +147,16 @@ impl Fixture {
     }
 }
 
-fn project(dir: &Path, system: &str) -> Project {
+fn project(dir: &Path, system: &str, batches: &[(String, String)]) -> Project {
     std::fs::create_dir_all(dir.join("config")).unwrap();
     std::fs::create_dir_all(dir.join("metric_batches")).unwrap();
     std::fs::write(dir.join("config/anomstack.toml"), system).unwrap();
     std::fs::write(dir.join("metric_batches/shop.toml"), SHOP).unwrap();
     let quiet = "[source]\nkind = \"file\"\npath = \"quiet.csv\"\n";
     std::fs::write(dir.join("metric_batches/quiet.toml"), quiet).unwrap();
+    for (name, text) in batches {
+        std::fs::write(dir.join(format!("metric_batches/{name}.toml")), text).unwrap();
+    }
     config::load(dir, &Environment::from_pairs([])).unwrap()
 }
 
@@ -283,7 +291,7 @@ fn card(metric: &MetricName) -> ModelCard {
     }
 }
 
-fn alert(metric: &MetricName, n: usize) -> Alert {
+pub(super) fn alert(metric: &MetricName, n: usize) -> Alert {
     Alert {
         id: AlertId(format!("alert-{n}")),
         batch: shop(),

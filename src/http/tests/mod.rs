@@ -2,6 +2,7 @@
 
 mod access;
 mod fixture;
+mod hostile;
 mod links;
 mod plots;
 

@@ -7,7 +7,7 @@ use tokio::{
 
 use super::mime;
 use crate::{
-    domain::{ChannelKind, ChannelSpec, EmailSpec, MailTls, MetricName, PaceSpec, Span},
+    domain::{ChannelKind, ChannelSpec, EmailSpec, MailTls, PaceSpec, Span, hostile},
     net::Client,
     notify::{Message, Outcome, message::tests::message, send},
 };
@@ -129,18 +129,14 @@ fn the_same_message_gives_the_same_mail() {
 
 #[test]
 fn a_name_adds_no_header_and_no_markup() {
-    for name in [
-        "x\r\nBcc: eve@example.com",
-        "x\r\n\r\n<script>",
-        "<img src=x onerror=y>",
-        "\u{202e}größe",
-        "\u{1b}[31m",
-    ] {
+    for name in hostile::texts() {
         let mut message = message();
-        message.alerts[0].alert.metric = MetricName::parse(name).unwrap();
-        message.alerts[0].alert.reason = format!("{name} was 3");
-        message.alerts[0].tags.insert(name.into(), name.into());
-        message.alerts[0].owner = Some(name.into());
+        let note = &mut message.alerts[0];
+        note.alert.metric = hostile::metric(&name);
+        note.display_name = name.clone();
+        note.alert.reason = format!("{name} was 3");
+        note.tags.insert(name.clone(), name.clone());
+        note.owner = Some(name.clone());
         let mail = written(&message);
         let (head, body) = mail.split_once("\r\n\r\n").unwrap();
         let names: Vec<&str> = head
