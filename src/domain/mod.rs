@@ -50,8 +50,8 @@ pub use batch::{
 pub use budget::{Budget, BudgetError, Calibration, Doubt};
 pub use channel::{BadRate, ChannelKind, ChannelSpec, OnAmbiguous, PaceSpec, Rate};
 pub use cron::{CronError, CronExpr};
-pub use explain::{ExplainSpec, PlainWords};
 pub use digest::{AlertDigest, BatchDigest, Digest};
+pub use explain::{ExplainSpec, PlainWords};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use link::{Link, LinkAction, LinkError, LinkKey};
 pub use location::{BadLocation, Location, StorageAccess, StorageService};

@@ -141,7 +141,7 @@ async fn the_first_message_waits_for_the_words_and_carries_them_as_plain_text() 
     let url = Secret::new(format!("http://{}/", hook.local_addr().unwrap()));
     let channel = ChannelSpec {
         name: "hook".into(),
-        kind: ChannelKind::Webhook { url, secret: None },
+        kind: ChannelKind::Webhook { url, keys: Vec::new() },
         timeout: Span::secs(20),
         allow_private: true,
         pace: PaceSpec::UNLIMITED,
@@ -149,7 +149,8 @@ async fn the_first_message_waits_for_the_words_and_carries_them_as_plain_text() 
     };
     let channels = BTreeMap::from([("hook".to_owned(), channel)]);
     let batches = std::slice::from_ref(&fixture.batch);
-    let audience = Audience { channels: &channels, batches, dashboard: "http://x" };
+    let audience =
+        Audience { channels: &channels, batches, dashboard: "http://x", is_public: false };
     let heard = RefCell::new(Vec::new());
     let sent = tokio::select! {
         sent = deliver(&fixture.ctx, &audience, &fixture.ctx.client, || 0.0) => sent.unwrap(),

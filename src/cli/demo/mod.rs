@@ -50,7 +50,7 @@ pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outco
         anyhow::bail!("another demo is serving {dir}; stop it or choose another --dir");
     };
     report::introduce(&command.dir, &world);
-    let is_complete = run_pass(&opened, &world).await?;
+    let is_complete = Box::pin(run_pass(&opened, &world)).await?;
     run::deliver(&opened).await?;
     report::print(&opened, &world).await?;
     if command.once || !is_complete {
