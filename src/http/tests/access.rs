@@ -149,3 +149,38 @@ async fn an_operator_tries_a_channel_and_is_told_what_became_of_it() {
     assert_eq!(again.status, StatusCode::TOO_MANY_REQUESTS, "{}", again.body);
     assert_eq!(post("nobody", OPERATOR).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn buttons_are_shown_to_those_who_may_press_them() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    for (token, is_shown) in [(VIEWER, false), ("operator-token-0123456789", true)] {
+        let bearer = format!("Bearer {token}");
+        let headers = [("host", "anomstack.example"), ("authorization", bearer.as_str())];
+        let page = fixture.ask(Method::GET, "/alerts/alert-0", &headers).await.body;
+        assert_eq!(page.contains("<button>I look after it"), is_shown, "{page}");
+        assert!(page.contains("0.995 by model"), "the page itself is for both");
+    }
+}
+
+#[tokio::test]
+async fn what_people_said_of_an_alert_stands_on_its_page() {
+    let fixture = Fixture::with_system(TOKENS).await;
+    let bearer = "Bearer operator-token-0123456789";
+    let headers = [("host", "anomstack.example"), ("authorization", bearer)];
+    for action in
+        ["feedback?verdict=down&note=%3Cb%3E", "feedback?verdict=new-normal", "snooze?for=4h"]
+    {
+        let uri = format!("/alerts/alert-0/{action}");
+        let done = fixture.ask(Method::POST, &uri, &headers).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    }
+    let page = fixture.ask(Method::GET, "/alerts/alert-0", &headers).await.body;
+    for text in [
+        "<dd>a new normal, by pusher",
+        "<dd>not worth knowing, by pusher",
+        "&lt;b&gt;",
+        "asked for by pusher",
+    ] {
+        assert!(page.contains(text), "{text} is not in {page}");
+    }
+}
