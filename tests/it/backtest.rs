@@ -127,5 +127,6 @@ fn a_report_is_a_page_by_itself_in_which_names_are_text() {
         serde_json::from_str(&project.read("report/report.json")).unwrap();
     let n_alerts = report["n_alerts"].as_u64().unwrap();
     assert!(0 < n_alerts);
-    assert!(page.contains(&format!("{n_alerts} alerts from")), "{n_alerts}");
+    let noun = if n_alerts == 1 { "alert" } else { "alerts" };
+    assert!(page.contains(&format!("{n_alerts} {noun} from")), "{n_alerts}");
 }
