@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ChannelKind, PagerSeverity, PagerdutySpec, Secret, Span, TelegramSpec,
+        ChannelKind, PagerSeverity, PagerdutySpec, PlainWords, Secret, Span, TelegramSpec,
         hostile::{metric, texts},
     },
     net::Client,
@@ -287,6 +287,7 @@ fn named(name: &str, n_alerts: usize) -> Message {
     note.alert.reason = format!("{name} was 812");
     note.rarity = Some(name.into());
     note.related = vec![name.into(); 5];
+    note.plain_words = Some(PlainWords { text: name.into(), model: name.into() });
     note.owner = Some(name.into());
     note.tags = (0..30).map(|n| (format!("{n}{name}"), name.to_owned())).collect();
     let note = note.clone();

@@ -7,7 +7,7 @@ use tokio::{
 
 use super::mime;
 use crate::{
-    domain::{ChannelKind, ChannelSpec, EmailSpec, MailTls, PaceSpec, Span, hostile},
+    domain::{ChannelKind, ChannelSpec, EmailSpec, MailTls, PaceSpec, PlainWords, Span, hostile},
     net::Client,
     notify::{Message, Outcome, message::tests::message, send},
 };
@@ -137,6 +137,7 @@ fn a_name_adds_no_header_and_no_markup() {
         note.alert.reason = format!("{name} was 3");
         note.tags.insert(name.clone(), name.clone());
         note.owner = Some(name.clone());
+        note.plain_words = Some(PlainWords { text: name.clone(), model: name.clone() });
         let mail = written(&message);
         let (head, body) = mail.split_once("\r\n\r\n").unwrap();
         let names: Vec<&str> = head
