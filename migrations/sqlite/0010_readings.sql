@@ -21,4 +21,4 @@ CREATE INDEX alerts_ended ON alerts (batch, resolved_at) WHERE state = 'resolved
 CREATE INDEX messages_by_time ON messages (created_at);
 
 -- What waits for each channel is counted every second, from this alone.
-CREATE INDEX outbox_waiting ON outbox (channel, first_at) WHERE state IN ('pending', 'sending');
+CREATE INDEX outbox_waiting ON outbox (channel, first_at, state) WHERE state IN ('pending', 'sending');

@@ -221,6 +221,30 @@ async fn alerts_deliveries_and_feedback_from_before_there_were_episodes_are_kept
 }
 
 #[tokio::test]
+async fn what_is_counted_every_second_or_let_go_of_is_found_by_an_index() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut reader = catalog.reader().await.unwrap();
+    for (query, index) in [
+        (
+            "SELECT channel, COUNT(*), MIN(first_at) FROM outbox
+             WHERE state IN ('pending', 'sending') GROUP BY channel ORDER BY channel",
+            "COVERING INDEX outbox_waiting",
+        ),
+        ("SELECT 1 FROM readings WHERE state IN ('wanted', 'asked')", "INDEX readings_open"),
+        (
+            "SELECT id FROM alerts WHERE batch = 'b' AND state = 'resolved' AND resolved_at < 9",
+            "INDEX alerts_ended",
+        ),
+        ("SELECT id FROM messages WHERE created_at < 9", "INDEX messages_by_time"),
+    ] {
+        let explained = format!("EXPLAIN QUERY PLAN {query}");
+        let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(sqlx::AssertSqlSafe(explained));
+        let plan = plan.fetch_one(&mut *reader).await.unwrap().3;
+        assert!(plan.contains(index), "{query}: {plan}");
+    }
+}
+
+#[tokio::test]
 async fn a_paused_batch_gives_no_run_to_a_worker_except_by_hand() {
     let Fixture { catalog, folder: _folder } = fixture().await;
     let scheduled = materialise(&catalog, &new_run("shop", JobKind::Ingest, 0)).await;
