@@ -7,6 +7,9 @@
 //! 1.2533 times the mean distance counts. The spread is never taken for less than 1 % of the
 //! level, so that a tiny step of a constant metric is none, and a real one is.
 //!
+//! Values that a fiftieth of the reference was as far out as, to the same side, are not another level:
+//! the peaks of a day or the low of a weekend come back.
+//!
 //! A move fires once. While it is open, the reference is what was before it. When the level comes
 //! back it was a spike, and is over; when it has stayed for as many points as a reference needs, it
 //! is the usual level, the alert is over, and what was before is not looked at any more.
@@ -28,6 +31,10 @@ const BY_MEDIAN: f64 = 1.4826;
 const BY_MEAN: f64 = 1.2533;
 /// Of the level; a spread under it is the rounding of whoever measures.
 const LEAST_SPREAD: f64 = 0.01;
+/// A level that a fiftieth of the reference was at, twice at least, is no other one.
+const USUAL_SHARE: usize = 50;
+/// What went at least this share of the way was there.
+const AS_FAR: f64 = 0.8;
 /// A distance over it is said as this: there was no spread at all.
 const FARTHEST: f64 = 1e6;
 
@@ -74,7 +81,7 @@ pub fn shift(
     };
     let level = Level::of(reference);
     let now = median(&value[begin..]);
-    let has_moved = spec.threshold < level.distance(now);
+    let has_moved = spec.threshold < level.distance(now) && !level.was_left_for(now, reference);
     if let (Some(open), Some(since)) = (&past.open, since) {
         let has_stayed = LEAST_REFERENCE.max(2 * spec.detect_last) <= value.len() - since;
         let id = open.id.clone();
@@ -122,6 +129,19 @@ impl Level {
         let mean = distances.iter().map(|far| far / distances.len() as f64).sum::<f64>();
         let spread = if 0.0 < by_median { by_median } else { BY_MEAN * mean };
         Self { median: middle, spread: spread.max(LEAST_SPREAD * middle.abs()) }
+    }
+
+    /// Whether the reference went as far to that side before: a season's peaks are no new level.
+    fn was_left_for(&self, value: f64, reference: &[f64]) -> bool {
+        let far = value - self.median;
+        let is_there = |other: &&f64| {
+            let other = **other - self.median;
+            other.signum() == far.signum() && AS_FAR * far.abs() <= other.abs()
+        };
+        // The newest of them may be the beginning of the move itself.
+        let end = reference.iter().rposition(|other| !is_there(&other)).map_or(0, |last| last + 1);
+        let n_there = reference[..end].iter().filter(is_there).count();
+        (reference.len() / USUAL_SHARE).max(2) <= n_there
     }
 
     /// In spreads, at most [`FARTHEST`].
@@ -185,6 +205,38 @@ mod tests {
     fn look(spec: &ChangeSpec, values: &[f64], past: &ChangePast) -> Look {
         let at: Vec<Timestamp> = (0..values.len()).map(minute).collect();
         shift(&who(), spec, (&at, values), past)
+    }
+
+    /// Three weeks of hours: `peak` in the hours that are peaks, noise of 1 around 100 else.
+    fn seasonal(peak: f64, is_peak: impl Fn(usize) -> bool) -> Vec<f64> {
+        let mut values = noisy(100.0, 504);
+        for (n, value) in values.iter_mut().enumerate().filter(|(n, _)| is_peak(*n)) {
+            *value = peak + (n % 5) as f64;
+        }
+        values
+    }
+
+    #[test]
+    fn peaks_that_come_back_are_no_new_level_and_a_move_of_a_seasonal_metric_is() {
+        let spec = ChangeSpec { snooze: Snooze::Time(Span::ZERO), ..eager() };
+        for is_peak in [
+            (|n| n % 24 == 9) as fn(usize) -> bool,
+            |n| (8..12).contains(&(n % 24)),
+            |n| 5 <= n / 24 % 7,
+        ] {
+            let values = seasonal(160.0, is_peak);
+            let past = ChangePast::default();
+            let fired = (300..values.len())
+                .filter(|n| matches!(look(&spec, &values[..*n], &past), Look::Turned(Some(_))));
+            assert_eq!(fired.count(), 0);
+            let mut moved = values.clone();
+            // Also when several points of it came since the last look.
+            for n_new in [1, 12] {
+                moved.truncate(values.len());
+                moved.extend(noisy(400.0, n_new));
+                assert!(fires(&moved), "{n_new}");
+            }
+        }
     }
 
     fn fires(values: &[f64]) -> bool {
