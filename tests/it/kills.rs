@@ -6,19 +6,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Contents, END, Project, random};
+use crate::support::{Contents, Csv, END, Project, hours_before_end, random};
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of this test alone")]
 fn a_pass_killed_at_any_moment_loses_and_doubles_nothing() {
+    check(Project::shop);
+}
+
+#[test]
+fn the_end_of_an_alert_is_said_at_whatever_moment_a_pass_is_killed() {
+    let fired = || {
+        let project = Project::shop();
+        let spike = |hours_ago, value| if hours_ago == 24 { 5.0 * value } else { value };
+        project.write("data/shop.csv", &Csv::new().metric("orders", spike).text());
+        let when = hours_before_end(24);
+        project.run(&["run", "shop", "--at", &when]).succeeded();
+        assert_eq!(Contents::of(&project, "shop").delivered.len(), 1, "it fires before the kill");
+        project
+    };
+    assert_eq!(check(fired).ended.len(), 1);
+}
+
+/// Kills the pass at the end of a project at any moments; gives what it leaves undisturbed.
+#[expect(clippy::disallowed_methods, reason = "how thorough to be is asked of these tests alone")]
+#[track_caller]
+fn check(begun_project: impl Fn() -> Project) -> Contents {
     let n_kills: u32 = match std::env::var("ANOMSTACK_TEST_KILLS") {
         Ok(text) => text.parse().unwrap(),
         Err(_) => 6,
     };
-    let whole = Project::shop();
+    let whole = begun_project();
     whole.pass();
     // Only now: the first start also loads the program from disk.
-    let other = Project::shop();
+    let other = begun_project();
     let begun = Instant::now();
     other.pass();
     let length = begun.elapsed();
@@ -31,31 +51,34 @@ fn a_pass_killed_at_any_moment_loses_and_doubles_nothing() {
     let (mut n_interrupted, mut n_repeated) = (0, 0);
     for kill in 0..n_kills {
         let moment = length.mul_f64(random(&mut seed) * 1.05);
-        let project = Project::shop();
+        let project = begun_project();
         let was_running = kill_after(&project, moment);
         n_interrupted += u32::from(was_running);
         project.pass();
         let state = Contents::of(&project, "shop");
         let place = format!("kill {kill} after {moment:?} of {length:?}");
         state.essence().assert_is(&expected.essence(), &place);
-        assert_once(&state, &place);
-        let n_messages: usize = state.delivered.values().sum();
-        let n_repeats = n_messages - state.delivered.len();
+        assert_once(&state, &expected, &place);
+        let n_messages: usize = state.delivered.values().chain(state.ended.values()).sum();
+        let n_repeats = n_messages - state.delivered.len() - state.ended.len();
         assert!(n_repeats <= usize::from(was_running), "{place}: {:?}", state.delivered);
         n_repeated += n_repeats;
         assert_eq!(state.temporary, Vec::<String>::new(), "{place}");
         assert!(state.outbox.iter().all(|(_, state, _)| state == "sent"), "{place}");
     }
     println!("{n_interrupted} of {n_kills} kills hit a running pass; {n_repeated} repeats");
+    expected
 }
 
 /// No score twice by the same model, no more versions of a model than trainings.
 #[track_caller]
-fn assert_once(state: &Contents, place: &str) {
+fn assert_once(state: &Contents, expected: &Contents, place: &str) {
     let mut scores = state.scores.clone();
     scores.dedup();
     assert_eq!(scores.len(), state.scores.len(), "{place}");
-    assert!(state.models.values().all(|n_versions| *n_versions <= 2), "{place}");
+    for (metric, n_versions) in &state.models {
+        assert!(*n_versions <= expected.models[metric] + 1, "{metric}: {n_versions}; {place}");
+    }
 }
 
 /// Starts a pass and kills it after so long; whether it was still running.

@@ -27,6 +27,8 @@ pub(crate) struct Contents {
     pub(crate) alerts: BTreeSet<String>,
     /// Ids in the receiving file, and how often each came.
     pub(crate) delivered: BTreeMap<String, usize>,
+    /// Ids whose end is in the receiving file, and how often each came.
+    pub(crate) ended: BTreeMap<String, usize>,
     /// Deliveries by channel and state.
     pub(crate) outbox: Vec<(String, String, u64)>,
     /// Metrics whose current model is whole, with the number of their versions.
@@ -62,7 +64,8 @@ impl Contents {
             points,
             scores,
             alerts: alerts.into_iter().map(|row| row.alert.id.0).collect(),
-            delivered: delivered(project),
+            delivered: delivered(project, "alert.firing"),
+            ended: delivered(project, "alert.resolved"),
             outbox: outbox
                 .into_iter()
                 .map(|(name, state, n)| (name, state.to_string(), n))
@@ -80,6 +83,7 @@ impl Contents {
             scores: self.scores.iter().map(|(metric, at, _)| (metric.clone(), *at)).collect(),
             alerts: self.alerts.clone(),
             delivered: self.delivered.keys().cloned().collect(),
+            ended: self.ended.keys().cloned().collect(),
             models: self.models.keys().cloned().collect(),
         }
     }
@@ -92,6 +96,7 @@ pub(crate) struct Essence {
     pub(crate) scores: BTreeSet<(String, Timestamp)>,
     pub(crate) alerts: BTreeSet<String>,
     pub(crate) delivered: BTreeSet<String>,
+    pub(crate) ended: BTreeSet<String>,
     pub(crate) models: Vec<String>,
 }
 
@@ -101,6 +106,7 @@ impl Essence {
     pub(crate) fn assert_is(&self, expected: &Self, place: &str) {
         assert_eq!(self.alerts, expected.alerts, "{place}");
         assert_eq!(self.delivered, expected.delivered, "{place}");
+        assert_eq!(self.ended, expected.ended, "ends; {place}");
         assert_eq!(self.models, expected.models, "{place}");
         assert_eq!(self.points.len(), expected.points.len(), "stored rows; {place}");
         assert!(self.points == expected.points, "other rows are stored; {place}");
@@ -161,12 +167,12 @@ async fn whole_models(
     whole
 }
 
-fn delivered(project: &Project) -> BTreeMap<String, usize> {
+fn delivered(project: &Project, event: &str) -> BTreeMap<String, usize> {
     let text = fs::read_to_string(project.path().join("alerts.jsonl")).unwrap_or_default();
     let mut delivered = BTreeMap::new();
     // A line that a kill cut short is followed by its repeat.
     for message in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        if message["type"] != "alert.firing" {
+        if message["type"] != event {
             continue;
         }
         for alert in message["data"]["alerts"].as_array().unwrap() {
