@@ -8,7 +8,7 @@ use super::{
     codec::{count, uncount},
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{BatchName, MetricName, NoScore, ScorePoint, Skipped, Timestamp};
+use crate::domain::{BatchName, MetricName, NoScore, ScorePoint, Skipped, Timestamp, WarmingUp};
 
 /// What an ingest stored of a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +42,16 @@ pub struct MetricRow {
     pub last_score_at: Option<Timestamp>,
     /// Why the last training or scoring passed it over; nothing once it has been scored again.
     pub skip_reason: Option<NoScore>,
+    /// Set while its current model leans on other metrics.
+    pub warming_up: Option<WarmingUp>,
 }
 
 impl FromRow<'_, SqliteRow> for MetricRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let skip_reason: Option<String> = row.try_get("skip_reason")?;
         let skip_reason = skip_reason.map(|text| serde_json::from_str(&text)).transpose();
+        let warming_up: Option<String> = row.try_get("warming_up")?;
+        let warming_up = warming_up.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Self {
             metric: row.try_get("metric")?,
             first_seen: row.try_get("first_seen")?,
@@ -57,6 +61,7 @@ impl FromRow<'_, SqliteRow> for MetricRow {
             last_score: row.try_get("last_score")?,
             last_score_at: row.try_get("last_score_at")?,
             skip_reason: skip_reason.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            warming_up: warming_up.map_err(|error| sqlx::Error::Decode(error.into()))?,
         })
     }
 }
@@ -183,9 +188,12 @@ pub async fn list(
     batch: &BatchName,
 ) -> Result<Vec<MetricRow>, CatalogError> {
     sqlx::query_as(
-        "SELECT metric, first_seen, newest_at, newest_value, n_points, last_score, last_score_at,
-                skip_reason
-         FROM metrics WHERE batch = ?1 ORDER BY metric",
+        "SELECT k.metric, k.first_seen, k.newest_at, k.newest_value, k.n_points, k.last_score,
+                k.last_score_at, k.skip_reason, json_extract(m.quality, '$.warming_up') AS warming_up
+         FROM metrics AS k
+         LEFT JOIN model_pointers AS p USING (batch, metric)
+         LEFT JOIN models AS m USING (batch, metric, version)
+         WHERE k.batch = ?1 ORDER BY k.metric",
     )
     .bind(batch)
     .fetch_all(conn)

@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         AlertId, AlertState, BatchName, Judged, MetricName, ModelCard, ModelQuality, SegmentKind,
-        Span, Timestamp, words::number,
+        Span, Timestamp, WarmingUp, words::number,
     },
     io::{Key, json},
     series::Range,
@@ -270,8 +270,21 @@ fn metric_cells(named: &Named<MetricRow>, now: Timestamp) -> Vec<String> {
         number(row.newest_value),
         row.n_points.to_string(),
         or_dash(row.last_score, |score| format!("{score:.3}")),
-        row.skip_reason.as_ref().map_or(String::new(), ToString::to_string),
+        note(row),
     ]
+}
+
+/// Why there is no score, or how far its model stands on its own.
+fn note(row: &MetricRow) -> String {
+    match (&row.skip_reason, row.warming_up) {
+        (Some(reason), _) => reason.to_string(),
+        (None, Some(warming)) => leans(warming),
+        (None, None) => String::new(),
+    }
+}
+
+fn leans(warming: WarmingUp) -> String {
+    format!("warming up: {warming}, scored by what similar metrics do")
 }
 
 fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)> {
@@ -284,6 +297,10 @@ fn metric_fields(row: &MetricRow, now: Timestamp) -> Vec<(&'static str, String)>
         ("score", or_dash(row.last_score, |score| format!("{score:.3}"))),
         ("scored at", or_dash(row.last_score_at, |at| at.to_string())),
         ("passed over", or_dash(row.skip_reason.as_ref(), ToString::to_string)),
+        (
+            "warming up",
+            or_dash(row.warming_up, |warming| format!("{warming} until it stands alone")),
+        ),
     ]
 }
 

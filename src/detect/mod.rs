@@ -24,6 +24,7 @@ mod robust;
 mod rows;
 mod scaling;
 mod seasonal;
+pub mod siblings;
 mod tail_sum;
 mod tails;
 mod trees;

@@ -12,8 +12,10 @@ pub use nab::{Best, Board, PROFILES, Profile};
 pub use walk::{Setup, Walk};
 
 #[cfg(test)]
-mod tests;
+mod cold_start;
 #[cfg(test)]
 mod comparable;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ mod follow;
 mod fixture;
 mod inbox;
 mod ingest;
+mod learnable;
 mod limits;
 mod model_file;
 mod model_store;

@@ -5,8 +5,9 @@ use super::{
     fixture::{self, Fixture},
 };
 use crate::{
-    catalog::{alerts, feedback, models},
-    domain::{Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict},
+    catalog::{alerts, feedback, metrics, models},
+    detect::Random,
+    domain::{Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict, WarmingUp},
 };
 
 fn noon() -> Timestamp {
@@ -118,4 +119,34 @@ async fn made_up_anomalies_are_found_and_not_looked_for_again_within_a_week() {
     let last = quality(&fixture).await.1;
     assert_eq!(last.recall.unwrap().measured_at, noon() + Span::days(8));
     assert_eq!(last.gaps, 0, "one hour missing is two steps");
+}
+
+#[tokio::test]
+async fn a_young_metric_is_scored_by_the_past_of_its_siblings_and_says_so() {
+    let fixture = fixture::open().await;
+    let sized = |name: &'static str, n: i64, size: f64, seed: u64| {
+        let noise = move |at: Timestamp| 12.0 * Random::new(at.secs() as u64 * seed).unit();
+        let rows = hourly(n, noon()).into_iter();
+        rows.map(move |(_, at, value)| (name, at, size * (value + noise(at)))).collect::<Vec<_>>()
+    };
+    let mut rows = [sized("at", 1_500, 1.0, 3), sized("be", 1_500, 4.0, 5)].concat();
+    rows.extend(sized("new", 40, 20.0, 7));
+    rows.extend(sized("newer", 10, 20.0, 7));
+    let newest = rows.iter_mut().find(|(name, at, _)| *name == "new" && *at == noon());
+    newest.unwrap().2 *= 3.0;
+    fixture.source(&rows);
+    run(&fixture, &[JobKind::Ingest, JobKind::Train, JobKind::Score], noon()).await;
+    let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+    let models = models::currents(&mut reader, &fixture.batch.name).await.unwrap();
+    let leans: Vec<_> = models
+        .iter()
+        .map(|row| (row.metric.as_str(), row.rows, row.quality.clone().unwrap().warming_up))
+        .collect();
+    let warming = Some(WarmingUp { have: 40, need: 336 });
+    assert_eq!(leans, [("at", 1_500, None), ("be", 1_500, None), ("new", 40, warming)]);
+    let listed = metrics::list(&mut reader, &fixture.batch.name).await.unwrap();
+    let shown: Vec<_> =
+        listed.iter().map(|row| (row.warming_up, row.skip_reason.is_some())).collect();
+    assert_eq!(shown, [(None, false), (None, false), (warming, false), (None, true)]);
+    assert!(0.8 <= listed[2].last_score.unwrap(), "{listed:?}");
 }

@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     AsOf, JobContext, JobError, fit,
+    learnable::{self, Learnable, Lesson},
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
@@ -70,19 +71,23 @@ pub(super) async fn train(
 async fn train_stretch(
     ctx: &JobContext,
     (batch, known): (&Arc<BatchSpec>, &Arc<Known>),
-    mut pending: Vec<Learnable>,
+    pending: Vec<Learnable>,
     report: &mut TrainReport,
 ) -> Result<Vec<Stored>, JobError> {
     let mut stored = Vec::with_capacity(pending.len());
     let n_at_once = FITS_PER_THREAD * ctx.compute.n_threads();
-    while !pending.is_empty() {
-        let chunk: Vec<(Learnable, ModelVersion)> = pending
-            .drain(..n_at_once.min(pending.len()))
-            .map(|series| (series, ctx.versions.next((ctx.clock)())))
+    let pending = Arc::new(pending);
+    for first in (0..pending.len()).step_by(n_at_once) {
+        let chunk: Vec<(usize, ModelVersion)> = (first..pending.len().min(first + n_at_once))
+            .map(|place| (place, ctx.versions.next((ctx.clock)())))
             .collect();
         let n_metrics = chunk.len() as u64;
-        let (fitted, skipped) =
-            fit_chunk(ctx, (Arc::clone(batch), Arc::clone(known)), chunk).await?;
+        let given = Given {
+            batch: Arc::clone(batch),
+            known: Arc::clone(known),
+            metrics: Arc::clone(&pending),
+        };
+        let (fitted, skipped) = fit_chunk(ctx, given, chunk).await?;
         for left_out in fitted.iter().flat_map(|(_, _, card)| &card.left_out) {
             let why = format!("detector `{}`: {}", left_out.tag, left_out.reason);
             *report.left_out.entry(why).or_default() += 1;
@@ -111,43 +116,6 @@ async fn read_window(
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
     Ok(kept.map(|series| Learnable::of(series, batch, &known.incidents)).collect())
-}
-
-/// What a metric's model learns from.
-struct Learnable {
-    series: Series,
-    n_excluded: u64,
-    /// Whether its recall is measured this time.
-    is_recall_due: bool,
-}
-
-impl Learnable {
-    /// Leaves out the batch's excluded periods and the metric's incidents.
-    fn of(series: Series, batch: &BatchSpec, incidents: &[Incident]) -> Self {
-        let periods = &batch.train.exclude_periods;
-        let own: Vec<&Incident> =
-            incidents.iter().filter(|incident| incident.metric == series.metric).collect();
-        if periods.is_empty() && own.is_empty() {
-            let series = series.newest(batch.train.max_points);
-            return Self { series, n_excluded: 0, is_recall_due: false };
-        }
-        let is_out = |at: Timestamp| {
-            periods.iter().any(|period| period.from <= at && at < period.to)
-                || own.iter().any(|incident| incident.from <= at && at <= incident.until)
-        };
-        let mut kept = Series::empty(series.metric.clone());
-        let mut n_excluded = 0;
-        for (at, value) in series.at.iter().zip(&series.value) {
-            if is_out(*at) {
-                n_excluded += 1;
-            } else {
-                kept.at.push(*at);
-                kept.value.push(*value);
-            }
-        }
-        let series = kept.newest(batch.train.max_points);
-        Self { series, n_excluded, is_recall_due: false }
-    }
 }
 
 /// What is known of a batch's metrics before a training.
@@ -194,15 +162,22 @@ impl Known {
 
 type Fit = (Model, Vec<u8>, ModelCard);
 
+/// What the fits of a stretch share.
+struct Given {
+    batch: Arc<BatchSpec>,
+    known: Arc<Known>,
+    metrics: Arc<Vec<Learnable>>,
+}
+
 async fn fit_chunk(
     ctx: &JobContext,
-    (batch, known): (Arc<BatchSpec>, Arc<Known>),
-    chunk: Vec<(Learnable, ModelVersion)>,
+    given: Given,
+    chunk: Vec<(usize, ModelVersion)>,
 ) -> Result<(Vec<Fit>, Vec<Skipped>), JobError> {
     let work = move || {
-        let fit = |(learnable, version): &(Learnable, ModelVersion)| {
-            let outcome = fit_metric(learnable, version.clone(), &batch, &known);
-            let metric = learnable.series.metric.clone();
+        let fit = |(place, version): &(usize, ModelVersion)| {
+            let outcome = fit_metric(&given, *place, version.clone());
+            let metric = given.metrics[*place].series.metric.clone();
             outcome.map_err(|reason| Skipped { metric, reason })
         };
         chunk.par_iter().map(fit).collect::<Vec<_>>()
@@ -219,20 +194,14 @@ async fn fit_chunk(
 }
 
 /// Fits every detector of the batch to one metric and tests the result on a known anomaly.
-fn fit_metric(
-    learnable: &Learnable,
-    version: ModelVersion,
-    batch: &BatchSpec,
-    known: &Known,
-) -> Result<Fit, NoScore> {
-    let Learnable { series, n_excluded, .. } = learnable;
-    let (need, have) = (batch.train.min_points, series.len());
-    let (Some(first), Some(last)) = (series.at.first(), series.at.last()) else {
-        return Err(NoScore::WarmingUp { need, have, every: None });
+fn fit_metric(given: &Given, place: usize, version: ModelVersion) -> Result<Fit, NoScore> {
+    let Given { batch, known, metrics } = given;
+    let Learnable { series: own, n_excluded, .. } = &metrics[place];
+    let lesson = learnable::lesson(metrics, place, batch)?;
+    let (Some(first), Some(last)) = (own.at.first(), own.at.last()) else {
+        return Err(NoScore::WarmingUp { need: batch.train.min_points, have: 0, every: None });
     };
-    if have < need {
-        return Err(NoScore::WarmingUp { need, have, every: quality::usual_step(series) });
-    }
+    let series = &*lesson.series;
     let (mut model, mut left_out) = fit::model(series, version, batch)?;
     let tested = verify::self_test(&model, series, batch);
     if tested.self_test_score <= tested.median_score {
@@ -242,9 +211,10 @@ fn fit_metric(
     let quality = ModelQuality {
         period: season.and_then(|(period, _)| period),
         seasonality_strength: season.map(|(_, strength)| strength),
-        gaps: quality::gaps(series),
+        gaps: quality::gaps(own),
         excluded_rows: *n_excluded,
-        ..measured(tested, &model, (learnable, batch), known)
+        warming_up: lesson.warming_up,
+        ..measured(tested, &model, (&lesson, metrics[place].is_recall_due), (batch, known))
     };
     left_out.extend(fit::add_challengers(&mut model, series, batch));
     let (name, metric) = (model.batch.clone(), model.metric.clone());
@@ -260,8 +230,8 @@ fn fit_metric(
         left_out,
         trained_from: *first,
         trained_to: *last,
-        rows: have as u64,
-        data_fingerprint: model_store::fingerprint(series),
+        rows: own.len() as u64,
+        data_fingerprint: model_store::fingerprint(own),
         quality,
         config_hash: batch.config_hash.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -273,10 +243,10 @@ fn fit_metric(
 fn measured(
     tested: ModelQuality,
     model: &Model,
-    (learnable, batch): (&Learnable, &BatchSpec),
-    known: &Known,
+    (lesson, is_recall_due): (&Lesson<'_>, bool),
+    (batch, known): (&BatchSpec, &Known),
 ) -> ModelQuality {
-    let series = &learnable.series;
+    let series = &*lesson.series;
     let spec = batch.alert_for(&series.metric);
     let fit = |part: &Series| fit::model(part, model.version.clone(), batch).map(|fit| fit.0);
     let stored = known.scores.get(&series.metric).map_or(&[][..], Vec::as_slice);
@@ -287,7 +257,8 @@ fn measured(
         let kinds = quality::inject(&model.detectors, series, batch, threshold);
         Recall { measured_at: known.as_of.now, kinds }
     };
-    let recall = match learnable.is_recall_due {
+    // Of what is borrowed it would say nothing about the metric.
+    let recall = match is_recall_due && lesson.warming_up.is_none() {
         true => Some(measure()),
         false => known.qualities.get(&series.metric).and_then(|quality| quality.recall.clone()),
     };
