@@ -26,19 +26,21 @@ pub(super) struct Pace {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fatigue {
     pace: Pace,
+    /// What a row leaves of the bursts.
+    fade: f64,
     bursts: f32,
     /// Rows since the last alarm; `MOST_COUNT` before the first.
     quiet: u32,
 }
 
 impl Fatigue {
-    pub(super) const fn new(pace: Pace) -> Self {
-        Self { pace, bursts: 0.0, quiet: MOST_COUNT }
+    pub(super) fn new(pace: Pace) -> Self {
+        Self { pace, fade: (-1.0 / pace.memory).exp(), bursts: 0.0, quiet: MOST_COUNT }
     }
 
     /// What is left of a signal; one row has passed.
     pub(super) fn tire(&mut self) -> f64 {
-        self.bursts = (f64::from(self.bursts) * (-1.0 / self.pace.memory).exp()) as f32;
+        self.bursts = (f64::from(self.bursts) * self.fade) as f32;
         self.quiet = (self.quiet + 1).min(MOST_COUNT);
         1.0 / (1.0 + 0.5 * f64::from(self.bursts))
     }
@@ -60,7 +62,7 @@ impl Fatigue {
     }
 
     pub(super) fn unpack(pace: Pace, from: &mut Unpack<'_>) -> Option<Self> {
-        let bursts = from.not_negative()?;
-        Some(Self { pace, bursts, quiet: from.count(MOST_COUNT)? })
+        let (bursts, quiet) = (from.not_negative()?, from.count(MOST_COUNT)?);
+        Some(Self { bursts, quiet, ..Self::new(pace) })
     }
 }

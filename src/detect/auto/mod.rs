@@ -65,8 +65,8 @@ pub(super) fn fit(
     let mut walk = Walk::new(Units::of(&frame.raw_value), cadence);
     let mut watch = seasonal.watch();
     for (at, value) in frame.at[..n_walked].iter().zip(&frame.raw_value) {
-        if let Some(look) = seasonal.look(&mut watch, *at, *value) {
-            walk.step(told(&look, *value), look.expected);
+        if let Some([value, expected]) = seasonal.expect(&mut watch, *at, *value) {
+            walk.step(value, expected);
         }
     }
     let (days, walked_to) = (days(&frame.at), frame.at[n_walked - 1]);
@@ -100,7 +100,7 @@ impl Auto {
             let look = self.seasonal.look(&mut watch, at, value);
             let verdict = match look {
                 Some(look) if starts_anew || !is_walked(row) => {
-                    let signals = walk.step(told(&look, value), look.expected);
+                    let signals = walk.step(look.told(value), look.expected);
                     Some(Verdict::of(self, &look, &signals))
                 }
                 _ => None,
@@ -131,11 +131,6 @@ impl Auto {
             |value: f64, (low, high): (f64, f64)| ((value - low) / (high - low)).clamp(0.0, 1.0);
         MOST_SAY * rise(explained, EXPLAINED) * rise(self.days, DAYS)
     }
-}
-
-/// The value as the walk is told it: one that only rounding sets apart from a constant is it.
-fn told(look: &Look, value: f64) -> f64 {
-    if look.quotient == 0.0 && look.sides == [0.0; 2] { look.expected } else { value }
 }
 
 /// What both sides say of a row.

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::super::FitContext;
 use super::super::params::{self, Params, SeasonalParams};
 use super::super::seasonal::{self, Watch};
-use super::{Auto, Verdict, emission::Emission, fit, row_score, told};
+use super::{Auto, Verdict, emission::Emission, fit, row_score};
 use crate::domain::{Aspect, DetectorKind, NoScore, ParamValue, RowScore, Timestamp};
 use crate::features::FeatureFrame;
 
@@ -157,7 +157,7 @@ impl Live {
 
     fn step(&mut self, at: Timestamp, value: f64) -> Option<Verdict> {
         let look = self.model.seasonal.look(&mut self.watch, at, value)?;
-        let signals = self.model.walk.step(told(&look, value), look.expected);
+        let signals = self.model.walk.step(look.told(value), look.expected);
         let mut verdict = Verdict::of(&self.model, &look, &signals);
         let emitted = self.emission.emit(verdict.quotient);
         if emitted < verdict.quotient && 1.0 <= verdict.quotient {

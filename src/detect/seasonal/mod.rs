@@ -165,6 +165,23 @@ impl Seasonal {
         })
     }
 
+    /// As [`Self::look`], but for a walk that asks only this of any row: the value as it is judged,
+    /// and what was expected.
+    pub(super) fn expect(&self, watch: &mut Watch, at: Timestamp, value: f64) -> Option<[f64; 2]> {
+        match (&self.law, &mut watch.0) {
+            (Law::Seasons(seasons), Some(walked)) => {
+                let y = in_unit(value, seasons.unit);
+                let expected = walked.levels.compare(&seasons.baseline, at, y).expected;
+                value.is_finite().then_some([value, expected * seasons.unit])
+            }
+            (Law::Constant(constant), _) => {
+                let look = constant_look(*constant, value)?;
+                Some([look.told(value), look.expected])
+            }
+            (Law::Seasons(_), None) => None,
+        }
+    }
+
     /// Looks at the next row of a walk, which is not before the last one; `None` for a value that
     /// is not finite.
     pub(super) fn look(&self, watch: &mut Watch, at: Timestamp, value: f64) -> Option<Look> {
@@ -200,6 +217,11 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// The value as it is judged: one that only rounding sets apart from a constant is it.
+    pub(super) fn told(&self, value: f64) -> f64 {
+        if self.quotient == 0.0 && self.sides == [0.0; 2] { self.expected } else { value }
+    }
+
     /// The band whose sides are `times` those of the alert line.
     fn band(&self, times: f64) -> Option<Band> {
         let [below, above] = self.sides.map(|side| side * times);
