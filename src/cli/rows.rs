@@ -18,14 +18,17 @@ pub(super) struct Layout {
     time: usize,
     value: usize,
     label: Option<usize>,
+    /// Of times that name none.
+    zone: Tz,
 }
 
 /// Names of a column that says which rows are anomalies.
 const LABEL: [&str; 4] = ["label", "is_anomaly", "anomaly", "anomalous"];
 
 impl Layout {
-    /// From the header. Columns are separated by commas, semicolons or tabs.
-    pub(super) fn read(input: &mut impl BufRead) -> anyhow::Result<Self> {
+    /// From the header. Columns are separated by commas, semicolons or tabs; `zone` is that of
+    /// times without one.
+    pub(super) fn read(input: &mut impl BufRead, zone: Tz) -> anyhow::Result<Self> {
         let mut bytes = Vec::new();
         read_line(input, &mut bytes, 1)?;
         let line = text(&bytes, 1)?.trim_start_matches('\u{feff}');
@@ -37,7 +40,8 @@ impl Layout {
         let (time, value) = sources::time_and_value(&names)?;
         let is_label = |name: &&str| LABEL.iter().any(|label| name.eq_ignore_ascii_case(label));
         let label = names.iter().position(|name| is_label(&name.trim()));
-        Ok(Self { separator, time, value, label: label.filter(|n| *n != time && *n != value) })
+        let label = label.filter(|n| *n != time && *n != value);
+        Ok(Self { separator, time, value, label, zone })
     }
 
     /// Whether there is a column of labels.
@@ -58,7 +62,7 @@ impl Layout {
                 label = field;
             }
         }
-        let at = sources::instant(unquoted(time), Tz::UTC);
+        let at = sources::instant(unquoted(time), self.zone);
         let (number_of_value, is_number) = number_of(unquoted(value));
         let problem = match (at, is_number) {
             (None, _) => Some(format!("`{}` is no time", printable(time))),

@@ -46,6 +46,7 @@ use std::{
 
 use crate::domain::{BatchName, BatchSpec, DetectorKind, ParamValue, SystemSpec};
 
+pub use calendar::country_holidays;
 pub use environment::{Environment, program};
 pub(crate) use later::did_you_mean;
 pub use problem::{Problem, Problems};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use crate::{
@@ -36,6 +37,8 @@ pub struct Setup {
     pub combine: Combine,
     /// Zone of the day and week.
     pub timezone: Tz,
+    /// Local days that are like Sundays.
+    pub holidays: Vec<NaiveDate>,
 }
 
 impl Setup {
@@ -60,6 +63,7 @@ impl Setup {
             },
             combine: Combine::Mean,
             timezone: Tz::UTC,
+            holidays: Vec::new(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Setup {
             features: FeatureSpec { resample: None, ..batch.features.clone() },
             combine: batch.score.combine,
             timezone: batch.timezone,
+            holidays: batch.holidays.clone(),
         }
     }
 
@@ -95,7 +100,10 @@ impl Walk {
     /// Begins with no past.
     pub fn new(setup: &Setup, metric: MetricName) -> Self {
         match setup.stream() {
-            Some(spec) => Self::Stream(Box::new(Stream::new(setup.timezone, &spec.params))),
+            Some(spec) => {
+                let stream = Stream::new(setup.timezone, &setup.holidays, &spec.params);
+                Self::Stream(Box::new(stream))
+            }
             None => Self::Trained(Box::new(Trained::new(setup.clone(), metric))),
         }
     }
@@ -180,7 +188,8 @@ impl Trained {
     /// A past that gives no model keeps the ones before.
     fn train(&mut self) {
         let frame = features::build(&self.past, &self.setup.features);
-        let context = FitContext::new(self.setup.timezone, SEED);
+        let Setup { timezone, holidays, .. } = &self.setup;
+        let context = FitContext { holidays, ..FitContext::new(*timezone, SEED) };
         let fits = self.setup.detectors.iter().map(|spec| detect::fit(spec, &frame, &context));
         if let Ok(models) = fits.collect() {
             self.models = models;

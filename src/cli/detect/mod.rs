@@ -11,11 +11,13 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use chrono_tz::Tz;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
+    config,
     detect::PERIODS,
     domain::{Budget, DetectorKind, Judged, MetricName, RowScore, Span, TimeError},
     evaluate::{Setup, Walk},
@@ -47,6 +49,8 @@ pub(super) struct Detect {
     /// Length of the pattern, for auto and seasonal: a duration, or what the data say
     #[arg(long, value_name = "auto|DURATION", default_value = "auto")]
     period: Pattern,
+    #[command(flatten)]
+    days: Days,
     /// Scores from here on are alerts
     #[arg(long, value_name = "SCORE", default_value_t = ALERT_LINE, conflicts_with = "budget")]
     threshold: f64,
@@ -63,6 +67,39 @@ pub(super) struct Detect {
     /// Write here instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// What the metric's days follow.
+#[derive(Debug, Default, Args)]
+pub(super) struct Days {
+    /// Zone of the day and week, and of times that name none [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Tz>,
+    /// Countries whose public holidays are like Sundays, for auto and seasonal: IE, or IE,GB
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    holidays: Vec<String>,
+}
+
+impl Days {
+    pub(super) fn are_given(&self) -> bool {
+        self.timezone.is_some() || !self.holidays.is_empty()
+    }
+
+    /// The same detector on these days.
+    pub(super) fn of(&self, setup: Setup) -> anyhow::Result<Setup> {
+        let mut holidays = Vec::new();
+        for code in &self.holidays {
+            let days = config::country_holidays(code).map_err(|near| {
+                let help = match near.as_slice() {
+                    [] => "write an ISO 3166 code, as in IE".to_owned(),
+                    near => format!("did you mean {}?", near.join(", ")),
+                };
+                anyhow!("`--holidays {code}`: holidays of no such country are known; {help}")
+            })?;
+            holidays.extend(days);
+        }
+        Ok(Setup { timezone: self.timezone.unwrap_or(setup.timezone), holidays, ..setup })
+    }
 }
 
 /// How long a pattern is.
@@ -82,7 +119,8 @@ impl FromStr for Pattern {
 
 /// Scores the file.
 pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
-    let walk = begin(command.detector, command.period)?;
+    let setup = command.days.of(setup_of(command.detector, command.period)?)?;
+    let walk = Walk::new(&setup, MetricName::parse("value")?);
     let line = line_of(command.threshold, command.budget)?;
     if let Some(plot) = &command.plot {
         let is_svg = plot.extension().is_some_and(|name| name.eq_ignore_ascii_case("svg"));
@@ -100,7 +138,8 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     };
     let mut input = BufReader::with_capacity(1 << 16, input);
     let bar = progress_bar(size, command.out.is_some());
-    let layout = Layout::read(&mut input).with_context(|| format!("read `{name}`"))?;
+    let layout =
+        Layout::read(&mut input, setup.timezone).with_context(|| format!("read `{name}`"))?;
     let sketch = command.plot.as_ref().map(|_| Sketch::default());
     let has_reasons = command.reasons;
     let mut pass = Pass { walk, bar, line, sketch, has_reasons, tally: Tally::default() };
@@ -130,12 +169,6 @@ pub(super) fn line_of(threshold: f64, budget: Option<Budget>) -> anyhow::Result<
     let is_score = (0.0..=1.0).contains(&threshold);
     anyhow::ensure!(is_score, "`--threshold` is {threshold}; a score is from 0 to 1");
     Ok(Line::new(threshold, budget))
-}
-
-/// A walk with one detector.
-fn begin(kind: DetectorKind, period: Pattern) -> anyhow::Result<Walk> {
-    let setup = setup_of(kind, period)?;
-    Ok(Walk::new(&setup, MetricName::parse("value")?))
 }
 
 /// A detector with its default parameters, but for the length of the pattern.

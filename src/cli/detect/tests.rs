@@ -14,8 +14,8 @@ fn run_with(
     has_reasons: bool,
 ) -> anyhow::Result<(Vec<String>, Tally)> {
     let mut input = BufReader::new(text.as_bytes());
-    let layout = Layout::read(&mut input)?;
-    let walk = begin(kind, Pattern::Auto)?;
+    let layout = Layout::read(&mut input, Tz::UTC)?;
+    let walk = Walk::new(&setup_of(kind, Pattern::Auto)?, MetricName::parse("value")?);
     let line = line_of(ALERT_LINE, None)?;
     let bar = ProgressBar::hidden();
     let mut pass = Pass { walk, bar, line, sketch: None, has_reasons, tally: Tally::default() };
@@ -105,6 +105,7 @@ fn the_input_is_not_overwritten() {
     let file = dir.path().join("a.csv");
     std::fs::write(&file, "timestamp,value\n").unwrap();
     let command = Detect {
+        days: Days::default(),
         file: file.clone(),
         detector: DetectorKind::Auto,
         period: Pattern::Auto,

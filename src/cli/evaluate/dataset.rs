@@ -138,11 +138,11 @@ impl Source {
         fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
-    /// Reads the rows and finds the labelled ones.
-    pub(super) fn read(&self) -> anyhow::Result<Read> {
+    /// Reads the rows and finds the labelled ones; times that name no zone are of this one.
+    pub(super) fn read(&self, zone: Tz) -> anyhow::Result<Read> {
         let at = || format!("read `{}`", self.path.display());
         let mut input = BufReader::with_capacity(1 << 16, File::open(&self.path).with_context(at)?);
-        let layout = Layout::read(&mut input).with_context(at)?;
+        let layout = Layout::read(&mut input, zone).with_context(at)?;
         if self.stretches.is_none() && !layout.has_labels() {
             let help = "it has no column `label`; name a file of windows with --labels";
             return Err(anyhow::anyhow!(help)).with_context(at);

@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     Global, Outcome,
-    detect::{self, ALERT_LINE, Pattern},
+    detect::{self, ALERT_LINE, Days, Pattern},
     open,
 };
 use dataset::{Read, Source};
@@ -43,6 +43,8 @@ pub(super) struct Evaluate {
     /// Length of the pattern, for auto and seasonal: a duration, or what the data say
     #[arg(long, value_name = "auto|DURATION", default_value = "auto", conflicts_with = "batch")]
     period: Pattern,
+    #[command(flatten)]
+    days: Days,
     /// Scores from here on are alerts; otherwise the batch's threshold, or 0.8
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f64>,
@@ -82,11 +84,13 @@ fn configuration(
     global: &Global,
     command: &Evaluate,
 ) -> anyhow::Result<Result<(Setup, f64), Outcome>> {
-    let setup = detect::setup_of(command.detector, command.period)?;
+    let setup = command.days.of(detect::setup_of(command.detector, command.period)?)?;
     let usual = command.threshold.unwrap_or(ALERT_LINE);
     let Some(name) = &command.batch else {
         return Ok(Ok((setup, usual)));
     };
+    let is_clear = !command.days.are_given();
+    anyhow::ensure!(is_clear, "`--timezone` and `--holidays` are the batch's own with `--batch`");
     let project = match open::project(global) {
         Ok(project) => project,
         Err(outcome) => return Ok(Err(outcome)),
@@ -125,7 +129,7 @@ async fn score_all(judge: &Judge, mut sources: Vec<Source>) -> anyhow::Result<Ve
 }
 
 fn score(judge: &Judge, source: &Source) -> anyhow::Result<Labelled> {
-    let Read { points, mut labelled } = source.read()?;
+    let Read { points, mut labelled } = source.read(judge.setup.timezone)?;
     let mut walk = Walk::new(&judge.setup, MetricName::parse("value")?);
     let mut line = detect::line_of(ALERT_LINE, judge.budget)?;
     let scored = walk.score_all(&points).into_iter().zip(&points).map(|(row, point)| {

@@ -48,9 +48,9 @@ fn holidays(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
             days.extend(ics_days(calendar, &text, &file, zone));
             texts += &text;
         } else {
-            match countries::holidays(&name.value.text) {
-                Some(found) => days.extend(found),
-                None => refuse_country(calendar, &name),
+            match country_holidays(&name.value.text) {
+                Ok(found) => days.extend(found),
+                Err(near) => refuse_country(calendar, &name, &near),
             }
         }
     }
@@ -61,13 +61,21 @@ fn holidays(calendar: &mut Section<'_>, zone: Tz) -> Vec<NaiveDate> {
     days.into_iter().collect()
 }
 
+/// A country's public holidays by its code.
+///
+/// # Errors
+/// The codes that may be meant.
+pub fn country_holidays(code: &str) -> Result<Vec<NaiveDate>, Vec<&'static str>> {
+    countries::holidays(code).ok_or_else(|| countries::near(code))
+}
+
 fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn refuse_country(calendar: &mut Section<'_>, name: &Located<Text>) {
+fn refuse_country(calendar: &mut Section<'_>, name: &Located<Text>, near: &[&str]) {
     let shown = if name.value.is_expanded { "this" } else { &format!("`{}`", name.value.text) };
-    let help = match countries::near(&name.value.text).as_slice() {
+    let help = match near {
         [] => "write an ISO 3166 code, as in \"IE\", or the path of an .ics file".to_owned(),
         [one] => format!("did you mean `{one}`?"),
         several => format!("the nearest codes are {}; or name an .ics file", several.join(", ")),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::super::FitContext;
@@ -35,6 +36,8 @@ const MOST_VALUE: f64 = 1e300;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
     zone: Tz,
+    /// Local days that are like Sundays.
+    holidays: Vec<NaiveDate>,
     params: SeasonalParams,
     at: VecDeque<Timestamp>,
     value: VecDeque<f64>,
@@ -53,19 +56,29 @@ struct Live {
 }
 
 impl Stream {
-    /// `zone` is that of the metric's day and week; `written` the detector's parameters, as
-    /// [`super::super::validate_params`] takes them (with others the defaults hold).
-    pub fn new(zone: Tz, written: &BTreeMap<String, ParamValue>) -> Self {
+    /// `zone` is that of the metric's day and week, `holidays` are local days that are like Sundays;
+    /// `written` the detector's parameters, as [`super::super::validate_params`] takes them (with
+    /// others the defaults hold).
+    pub fn new(zone: Tz, holidays: &[NaiveDate], written: &BTreeMap<String, ParamValue>) -> Self {
         let params = match params::parse(DetectorKind::Auto, written) {
             Ok(Params::Auto(params)) => params,
             Ok(_) | Err(_) => SeasonalParams::DEFAULT,
         };
-        Self::with(zone, params)
+        Self::with(zone, holidays.to_vec(), params)
     }
 
-    fn with(zone: Tz, params: SeasonalParams) -> Self {
-        let (at, value) = (VecDeque::new(), VecDeque::new());
-        Self { zone, params, at, value, n_rows: 0, n_late: 0, next_fit: MIN_POINTS, live: None }
+    fn with(zone: Tz, holidays: Vec<NaiveDate>, params: SeasonalParams) -> Self {
+        Self {
+            zone,
+            holidays,
+            params,
+            at: VecDeque::new(),
+            value: VecDeque::new(),
+            n_rows: 0,
+            n_late: 0,
+            next_fit: MIN_POINTS,
+            live: None,
+        }
     }
 
     /// Scores the next observation by those before it, and remembers it. One that is not finite
@@ -92,7 +105,7 @@ impl Stream {
         let Some(newest) = self.at.back().copied() else { return at };
         self.n_late = if at < newest { self.n_late + 1 } else { 0 };
         if MOST_LATE < self.n_late {
-            *self = Self::with(self.zone, self.params);
+            *self = Self::with(self.zone, std::mem::take(&mut self.holidays), self.params);
             return at;
         }
         at.max(newest)
@@ -126,7 +139,7 @@ impl Stream {
         let at: Vec<Timestamp> = self.at.iter().copied().collect();
         let value: Vec<f64> = self.value.iter().copied().collect();
         let frame = FeatureFrame::of_values(at, value);
-        let context = FitContext::new(self.zone, 0);
+        let context = FitContext { holidays: &self.holidays, ..FitContext::new(self.zone, 0) };
         let is_young = self.n_rows <= YOUNG;
         match &mut self.live {
             Some(live) if !is_young => live.learn(&frame, &context),

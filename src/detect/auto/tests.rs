@@ -9,7 +9,7 @@ use crate::detect::invariance::size;
 use crate::domain::Span;
 
 fn scores(points: &[(i64, f64)]) -> Vec<RowScore> {
-    let mut stream = Stream::new(Tz::UTC, &Default::default());
+    let mut stream = Stream::new(Tz::UTC, &[], &Default::default());
     points.iter().map(|(s, value)| stream.push(Timestamp::from_secs(*s).unwrap(), *value)).collect()
 }
 
@@ -151,7 +151,7 @@ fn shift_and_scale_change_nothing() {
 fn a_stream_and_a_model_trained_on_the_same_rows_say_the_same_of_the_next_ones() {
     let points = hourly(287);
     for n in [32, 64, 128, 256] {
-        let mut stream = Stream::new(Tz::UTC, &Default::default());
+        let mut stream = Stream::new(Tz::UTC, &[], &Default::default());
         let rows: Vec<RowScore> = points[..n + 20]
             .iter()
             .map(|(s, value)| stream.push(Timestamp::from_secs(*s).unwrap(), *value))
