@@ -19,6 +19,9 @@ mod names;
 /// Sources that fail, and rows that are bad.
 mod sources;
 
+/// Rows that are hard to score.
+mod bad_rows;
+
 /// Damaged models and the versions before them.
 mod models;
 
