@@ -133,7 +133,7 @@ pub(super) const fn end(why: Resolution) -> &'static str {
     match why {
         Resolution::Recovered => "it is as usual again",
         Resolution::LateData => "data was late, there was nothing",
-        Resolution::Closed => "it is not looked at any more",
+        Resolution::Closed => "closed by hand, or nothing looks for it any more",
     }
 }
 
