@@ -34,7 +34,7 @@ fn hours(family: &str, random: &mut Random) -> Vec<f64> {
         .map(|hour| {
             let noise = normal(random);
             wander = 0.7 * (wander + noise);
-            let daily = 1.0 + swing * (TAU * (hour as f64 - late) / 24.0).sin();
+            let daily = 1.0 + swing * (TAU * (f64::from(hour) - late) / 24.0).sin();
             let usual = daily * if hour / 24 % 7 < 5 { 1.0 } else { weekend };
             match family {
                 "shop" => size * usual * (1.0 + 0.05 * wander),

@@ -25,7 +25,10 @@ fn hours(n: usize, value: impl Fn(usize) -> String) -> String {
 }
 
 fn usual(i: usize) -> String {
-    (50.0 + 10.0 * (i as f64 / 24.0 * 6.283).sin() + (i * 7_919 % 101) as f64 / 50.0).to_string()
+    (50.0
+        + 10.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin()
+        + (i * 7_919 % 101) as f64 / 50.0)
+        .to_string()
 }
 
 fn piped(arguments: &[&str], text: &str) -> Ran {
