@@ -104,39 +104,44 @@ pub async fn tell_alerts(
             (MessageEvent::Firing, Some(first)) => batch.alert_for(&first.metric).group_wait,
             _ => Span::ZERO,
         };
-        let readable = reading::readable(&alerts);
         let telling = Telling {
             event,
             batch: Some(batch.name.clone()),
-            alerts: alerts.into_iter().map(|alert| alert.id.clone()).collect(),
+            alerts: alerts.iter().map(|alert| alert.id.clone()).collect(),
             words: None,
             again: again.to_owned(),
             channels,
         };
-        let known = match wait {
-            Span::ZERO => None,
-            wait => waiting(conn, batch, (&group, &telling.channels), now - wait).await?,
-        };
-        let message = match known {
-            Some(message) => {
-                messages::add(conn, &message, &telling.alerts).await?;
-                message
-            }
-            None => {
-                let n_new = tell(conn, &telling, now).await?;
-                n_queued += n_new;
-                if n_new == 0 {
-                    continue;
-                }
-                telling.id()
-            }
-        };
-        if event == MessageEvent::Firing {
-            outbox::hold(conn, &message, now + wait).await?;
+        let (message, n_new) = tell_group(conn, batch, (&telling, &group), (wait, now)).await?;
+        n_queued += n_new;
+        if let Some(message) = message.filter(|_| event == MessageEvent::Firing) {
+            let readable = reading::readable(&alerts);
             reading::want(conn, batch, (&message, &readable), now).await?;
         }
     }
     Ok(n_queued)
+}
+
+/// Puts a group's message in outboxes, or its alerts into one that waits for more of the group. Gives
+/// the message, where its alerts were not said already, and how many outboxes have it anew.
+async fn tell_group(
+    conn: &mut Connection,
+    batch: &BatchSpec,
+    (telling, group): (&Telling, &str),
+    (wait, now): (Span, Timestamp),
+) -> Result<(Option<MessageId>, u64), JobError> {
+    if wait == Span::ZERO {
+        let n_new = tell(conn, telling, now).await?;
+        return Ok(((0 < n_new).then(|| telling.id()), n_new));
+    }
+    if let Some(message) = waiting(conn, batch, (group, &telling.channels), now - wait).await? {
+        messages::add(conn, &message, &telling.alerts).await?;
+        return Ok((Some(message), 0));
+    }
+    let n_new = tell(conn, telling, now).await?;
+    let message = telling.id();
+    outbox::hold(conn, &message, now + wait).await?;
+    Ok(((0 < n_new).then_some(message), n_new))
 }
 
 /// A message of the same group to the same channels that came up after an instant and still waits
