@@ -148,7 +148,8 @@ pub async fn digest_of(
     Ok(kept.flatten().and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// The first alerts a message is about, in the order they are named.
+/// The first alerts a message is about: those that still fire, the critical ones first, and then in the
+/// order they are named.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -158,7 +159,9 @@ pub async fn first_alerts(
     limit: u32,
 ) -> Result<Vec<AlertId>, CatalogError> {
     sqlx::query_scalar(
-        "SELECT alert FROM message_alerts WHERE message = ?1 ORDER BY position LIMIT ?2",
+        "SELECT about.alert FROM message_alerts AS about JOIN alerts AS a ON a.id = about.alert
+         WHERE about.message = ?1
+         ORDER BY a.state = 'firing' DESC, a.severity = 'critical' DESC, about.position LIMIT ?2",
     )
     .bind(id)
     .bind(limit)

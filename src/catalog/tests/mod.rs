@@ -6,7 +6,7 @@ mod tables;
 use std::path::Path;
 
 use super::{
-    alerts, configs, messages, metrics, models,
+    alerts, configs, episodes, messages, metrics, models,
     models::{Damage, ModelRow, ModelState},
     outbox, run_log, runs,
     runs::{Claim, Failure, Lease, NewRun, RunCause, RunFilter, Voided},
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::domain::{
     Alert, AlertId, AlertKind, AlertState, Band, BatchName, Digest, IngestReport, JobKind,
-    MessageEvent, MessageId, MetricName, ModelVersion, NoScore, RunId, RunReport, RunState,
-    ScorePoint, Segment, SegmentKind, Severity, Skipped, Span, Timestamp,
+    MessageEvent, MessageId, MetricName, ModelVersion, NoScore, Resolution, RunId, RunReport,
+    RunState, ScorePoint, Segment, SegmentKind, Severity, Skipped, Span, Timestamp,
 };
 
 const LEASE: Lease<'_> = Lease { worker: "here", length: Span::secs(30) };
@@ -332,6 +332,34 @@ async fn a_digest_is_kept_and_one_in_an_unknown_form_is_told_by_its_text() {
     assert_eq!(messages::digest_of(&mut tx, &id).await.unwrap(), Some(digest));
     sqlx::query("UPDATE messages SET digest = '{\"of\": 1}'").execute(&mut *tx).await.unwrap();
     assert_eq!(messages::digest_of(&mut tx, &id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_message_names_what_still_fires_first_and_of_that_what_is_critical() {
+    let Fixture { catalog, folder: _folder } = fixture().await;
+    let mut tx = catalog.begin().await.unwrap();
+    for (id, severity) in [
+        ("over", Severity::Critical),
+        ("warning", Severity::Warning),
+        ("critical", Severity::Critical),
+    ] {
+        let alert = Alert { severity, ..alert(id) };
+        assert!(alerts::insert(&mut tx, &alert, RunId(1), at(0)).await.unwrap());
+    }
+    let over = AlertId("over".into());
+    assert!(episodes::resolve(&mut tx, &over, Resolution::Closed, at(9)).await.unwrap());
+    let about = ["over", "warning", "critical"].map(|id| AlertId(id.into()));
+    let row = messages::MessageRow {
+        id: MessageId("m".into()),
+        event: MessageEvent::Firing,
+        batch: Some(batch("shop")),
+        title: None,
+        text: None,
+        created_at: at(0),
+    };
+    assert!(messages::insert(&mut tx, &row, &about).await.unwrap());
+    let first = messages::first_alerts(&mut tx, &row.id, 2).await.unwrap();
+    assert_eq!(first, ["critical", "warning"].map(|id| AlertId(id.into())));
 }
 
 /// A message of the same name about an alert that there is.
