@@ -121,12 +121,15 @@ pub async fn close_abandoned(
 
 async fn tell_over(tx: &mut Tx, alert: &Alert, now: Timestamp) -> Result<u64, JobError> {
     let told = messages::told(tx, &[&alert.id]).await?.remove(&alert.id);
+    // It was over before, where late data took it back and gave it back.
+    let before = messages::said_before(tx, &[&alert.id], MessageEvent::Resolved).await?;
+    let again = if before.is_empty() { String::new() } else { now.micros().to_string() };
     let telling = Telling {
         event: MessageEvent::Resolved,
         batch: Some(alert.batch.clone()),
         alerts: vec![alert.id.clone()],
         words: None,
-        again: String::new(),
+        again,
         channels: told.unwrap_or_default(),
     };
     tell(tx, &telling, now).await

@@ -195,6 +195,20 @@ async fn an_alert_that_late_data_took_back_fires_again_when_it_is_given_back() {
 }
 
 #[tokio::test]
+async fn an_alert_that_came_back_and_is_closed_by_hand_is_said_to_be_over_once_more() {
+    let fixture = trained(&["orders"]).await;
+    for value in [HIGH, 0.0, 2.0 * HIGH] {
+        pass(&fixture, &["orders"], &[value]).await;
+    }
+    let n_before = said(&fixture).await.len();
+    let (ctx, row) = (&fixture.ctx, one(&fixture).await);
+    let now = (ctx.clock)();
+    attend(&ctx.catalog, &row.alert.id, (Attention::Resolve, "ana"), now).await.unwrap();
+    let said = said(&fixture).await;
+    assert_eq!(said.len(), n_before + 1, "{said:?}");
+}
+
+#[tokio::test]
 async fn an_alert_of_a_metric_nobody_looks_at_any_more_is_closed_and_that_is_said() {
     let mut fixture = trained(&["orders"]).await;
     pass(&fixture, &["orders"], &[HIGH]).await;
