@@ -1,6 +1,7 @@
 //! The composition root: a project folder becomes a job context. Nothing else builds these parts.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +13,7 @@ use crate::{
     compute::Compute,
     config::{self, Environment, Project, Reading},
     domain::{LinkKey, LogSpec, StorageBackend},
-    io::Store,
+    io::{Registry, Settings, Stores},
     jobs::{JobContext, Notify, Progress, VersionClock},
     net::Client,
     runtime::{clock, random_bytes},
@@ -86,6 +87,23 @@ async fn make_link_key(catalog: &Catalog) -> anyhow::Result<()> {
     Ok(tx.commit().await?)
 }
 
+/// The stores of a project, around the one its objects lie in.
+pub(super) fn stores(
+    project: &Project,
+    client: &Client,
+    environment: &Arc<BTreeMap<String, String>>,
+) -> anyhow::Result<Stores> {
+    let settings = Settings {
+        dir: project.dir.clone(),
+        profiles: project.system.profiles.clone(),
+        environment: Arc::clone(environment),
+        client: client.clone(),
+        ..Settings::default()
+    };
+    Stores::of_project(Registry::default(), &project.system.storage, settings)
+        .context("open the storage")
+}
+
 /// Starts logging as the configuration and the command line say.
 pub(super) fn logging(global: &Global, spec: &LogSpec) -> anyhow::Result<()> {
     let format = global.log_format.unwrap_or(spec.format);
@@ -102,18 +120,20 @@ pub(super) fn logging_for_foreground(global: &Global, spec: &LogSpec) -> anyhow:
 /// Opens the store and the catalog.
 pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
     let storage = &project.system.storage;
-    let store = Store::open(storage).context("open the storage")?;
+    let environment = Arc::new(Environment::from_process().into_inner());
+    let client = Client::new();
+    let stores = stores(&project, &client, &environment)?;
+    let store = stores.own().clone();
     let scratch = match storage.backend {
-        StorageBackend::Local => None,
         // What the catalog would say of objects that are gone with their process.
         StorageBackend::Memory => Some(Scratch::below(&storage.root, "memory")),
+        _ => None,
     };
     let home = scratch.as_ref().map_or(storage.root.as_path(), |scratch| &scratch.0);
     std::fs::create_dir_all(home).with_context(|| format!("create {}", home.display()))?;
     let catalog = Catalog::open(&home.join("catalog.db")).await.context("open the catalog")?;
     make_link_key(&catalog).await.context("make the key of signed links")?;
     let compute = Compute::new(0)?;
-    let client = Client::new();
     let ctx = JobContext {
         client: client.clone(),
         history: History::new(store.clone(), compute.clone(), storage.compression.into()),
@@ -124,7 +144,7 @@ pub(super) async fn open(project: Project) -> anyhow::Result<Opened> {
         versions: Arc::new(VersionClock::default()),
         clock: clock::now,
         program: config::program().context("find this program's own file")?,
-        environment: Arc::new(Environment::from_process().into_inner()),
+        environment,
         progress: Arc::new(Progress::default()),
         notify: Notify::Queue,
         paces: Arc::default(),

@@ -8,14 +8,12 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
     ("schedule", &["deliver", "retention", "plot", "max_catchup"]),
     ("metrics", &["features", "train", "score", "absence", "change"]),
     ("server", &["tls"]),
-    ("storage", &["multipart_threshold", "multipart_chunk", "max_concurrency", "endpoint"]),
 ];
 
 /// Values by their key's path that this version does not know yet.
 const LATER_WORDS: &[(&str, &[&str])] = &[
     ("schedule.missed", &["all"]),
     ("history.backend", &["zarr", "sql", "memory"]),
-    ("storage.backend", &["s3", "gcs", "azure"]),
 ];
 
 /// Parts of a key's name that make its value one not to show.

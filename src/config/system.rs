@@ -1,16 +1,10 @@
 //! `config/anomstack.toml`: where things live, how the program is reached, whom it tells.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::domain::{
-    LogFormat, LogSpec, Role, Secret, ServerSpec, Span, StorageAccess, StorageBackend, StorageSpec,
-    SystemSpec, TokenSpec,
-};
+use crate::domain::{LogFormat, LogSpec, Role, Secret, ServerSpec, SystemSpec, TokenSpec};
 
 use super::{
     channels, explain,
@@ -23,14 +17,11 @@ use super::{
 };
 
 const DEFAULT_PORT: usize = 8_087;
-const DEFAULT_CHUNK_ROWS: usize = 10_000;
-/// Rows of one read or write have to fit in memory.
-const MAX_CHUNK_ROWS: usize = 10_000_000;
 /// Fewer could be found by trying.
 const LEAST_TOKEN_BYTES: usize = 16;
 
 pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
-    let (storage, profiles) = storage(section);
+    let (storage, profiles) = storage::read(section);
     let server = section.table("server", server);
     let log = section.table("log", log);
     let channels = channels::read(section);
@@ -45,23 +36,6 @@ pub(super) fn read(section: &mut Section<'_>) -> SystemSpec {
         explain: section.table("explain", explain::read),
         channels,
     }
-}
-
-fn storage(section: &mut Section<'_>) -> (StorageSpec, BTreeMap<String, StorageAccess>) {
-    let (backend, root, profiles) = section.table("storage", |storage| {
-        let backend = storage.word_or("backend", StorageBackend::Local);
-        let root = storage.text("root").map_or(".anomstack".into(), |root| root.value.text);
-        storage.show("root", root.as_str());
-        (backend, storage.check.dir.join(root), storage::profiles(storage))
-    });
-    let spec = section.table("io", |io| StorageSpec {
-        backend,
-        root,
-        chunk_size: io.count("chunk_size", 1..=MAX_CHUNK_ROWS, DEFAULT_CHUNK_ROWS),
-        compression: io.flag("compression", true),
-        cache_ttl: io.span_or("cache_ttl", Span::hours(1)),
-    });
-    (spec, profiles)
 }
 
 fn server(section: &mut Section<'_>) -> ServerSpec {

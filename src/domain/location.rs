@@ -27,6 +27,18 @@ text_enum! {
     }
 }
 
+impl StorageService {
+    /// Reads the scheme of an address, also as other tools write it.
+    pub fn parse_scheme(scheme: &str) -> Option<Self> {
+        match scheme.to_ascii_lowercase().as_str() {
+            "gcs" => Some(Self::Gcs),
+            "azure" | "abfs" | "abfss" => Some(Self::Azure),
+            "s3a" => Some(Self::S3),
+            scheme => scheme.parse().ok(),
+        }
+    }
+}
+
 /// Where a file is, or where many are when the last part holds a glob's `*`, `?`, `[` or `{`.
 /// `Display` shows it without what may be secret in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +118,7 @@ impl Location {
 }
 
 /// What follows `file://`, with its escapes read; a glob's `?` stays one.
-fn local(rest: &str) -> Result<Location, BadLocation> {
+pub(super) fn local(rest: &str) -> Result<Location, BadLocation> {
     let escaped = rest.replace('?', "%3F").replace('#', "%23");
     let url = Url::parse(&format!("file://{escaped}")).map_err(|_| BadLocation::Address)?;
     url.to_file_path().map(Location::Local).map_err(|()| BadLocation::Address)
@@ -127,7 +139,7 @@ fn in_bucket(service: StorageService, rest: &str) -> Result<Location, BadLocatio
 }
 
 /// Whether a bucket may be called so: as its service's documents say, without the length.
-fn is_bucket_name(service: StorageService, name: &str) -> bool {
+pub(super) fn is_bucket_name(service: StorageService, name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let marks = match service {
         StorageService::S3 | StorageService::Gcs => "-_.",

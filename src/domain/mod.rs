@@ -15,6 +15,7 @@ mod feedback;
 pub(crate) mod hostile;
 mod link;
 mod location;
+mod store_location;
 mod maintenance;
 mod message;
 mod model;
@@ -54,6 +55,7 @@ pub use digest::{AlertDigest, BatchDigest, Digest};
 pub use explain::{ExplainSpec, PlainWords};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use link::{Link, LinkAction, LinkError, LinkKey};
+pub use store_location::StoreLocation;
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
 pub use maintenance::{Maintenance, MaintenanceTime};
 pub use message::{MessageEvent, MessageId};
@@ -85,7 +87,8 @@ pub use source::{
     PageStep, Paging, ParamValue, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
 };
 pub use system::{
-    LogFormat, LogSpec, Role, ServerSpec, StorageBackend, StorageSpec, SystemSpec, TokenSpec,
+    CacheSpec, LogFormat, LogSpec, Role, ServerSpec, SpillSpec, StorageBackend, StorageSpec, SystemSpec, TokenSpec,
+    TransferSpec,
 };
 pub use time::{Span, TimeError, Timestamp};
 pub use watch::{DigestSpec, HeartbeatSpec, WatchSpec};

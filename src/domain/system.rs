@@ -12,7 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelSpec, DigestSpec, ExplainSpec, RouteSpec, Secret, Span, StorageAccess, WatchSpec,
+    ChannelSpec, DigestSpec, ExplainSpec, RouteSpec, Secret, Span, StorageAccess, StoreLocation,
+    WatchSpec,
     run::{UnknownText, text_enum},
 };
 
@@ -46,6 +47,12 @@ text_enum! {
         Local = "local",
         /// This process's memory; gone when it ends.
         Memory = "memory",
+        /// Amazon S3 and what speaks its protocol.
+        S3 = "s3",
+        /// Google Cloud Storage.
+        Gcs = "gcs",
+        /// Azure Blob Storage.
+        Azure = "azure",
     }
 }
 
@@ -54,15 +61,84 @@ text_enum! {
 pub struct StorageSpec {
     /// Which store.
     pub backend: StorageBackend,
-    /// The root folder; the catalog (`catalog.db`) lives in it too. Absolute, or as resolved
+    /// Where the objects lie.
+    pub location: StoreLocation,
+    /// How to reach it and sign in there, when it is on another machine.
+    pub access: StorageAccess,
+    /// A folder on this machine for what cannot lie elsewhere: the catalog (`catalog.db`), the lock,
+    /// the cache; where objects lie too when they are on this machine. Absolute, or as resolved
     /// against the project folder.
     pub root: PathBuf,
     /// Rows read or written at once.
     pub chunk_size: usize,
     /// Whether Parquet columns are compressed.
     pub compression: bool,
-    /// How long a cached remote read may be served unasked.
-    pub cache_ttl: Span,
+    /// What is kept of remote reads.
+    pub cache: CacheSpec,
+    /// How large objects travel.
+    pub transfer: TransferSpec,
+    /// Where intermediate results go.
+    pub spill: SpillSpec,
+}
+
+/// What is kept of remote reads on this machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CacheSpec {
+    /// How long it is used without asking whether it is still so.
+    pub ttl: Span,
+    /// Bytes at most; 0 keeps nothing.
+    pub max_bytes: u64,
+}
+
+/// How large objects travel, and how long a store that does not answer is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TransferSpec {
+    /// What is larger goes in pieces, bytes.
+    pub threshold: u64,
+    /// A piece, bytes.
+    pub chunk: u64,
+    /// Requests to one store at once.
+    pub concurrency: usize,
+    /// How long a request that fails is repeated.
+    pub retry_budget: Span,
+}
+
+/// Where intermediate results go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpillSpec {
+    /// The backend of intermediate results.
+    pub intermediate: String,
+    /// The backend of final results, and of what memory does not hold.
+    pub materialize: String,
+    /// Bytes of intermediate results in memory; without a limit, all.
+    pub memory_limit: Option<u64>,
+}
+
+impl StorageSpec {
+    /// Objects in a folder of this machine, all else as when nothing is said.
+    pub fn local(root: PathBuf) -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            backend: StorageBackend::Local,
+            location: StoreLocation::Disk(root.clone()),
+            access: StorageAccess::default(),
+            root,
+            chunk_size: 10_000,
+            compression: true,
+            cache: CacheSpec { ttl: Span::hours(1), max_bytes: 1024 * MIB },
+            transfer: TransferSpec {
+                threshold: 64 * MIB,
+                chunk: 16 * MIB,
+                concurrency: 10,
+                retry_budget: Span::secs(60),
+            },
+            spill: SpillSpec {
+                intermediate: "memory".into(),
+                materialize: "disk".into(),
+                memory_limit: None,
+            },
+        }
+    }
 }
 
 /// The HTTP server.

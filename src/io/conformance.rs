@@ -9,14 +9,8 @@ use crate::domain::{Span, StorageBackend, StorageSpec, Timestamp};
 /// A store on a disk in a folder that goes with it.
 fn local() -> (Store, TempDir) {
     let folder = TempDir::new().unwrap();
-    let spec = StorageSpec {
-        backend: StorageBackend::Local,
-        root: folder.path().join("not/made yet/%41"),
-        chunk_size: 10_000,
-        compression: true,
-        cache_ttl: Span::hours(1),
-    };
-    (Store::open(&spec).unwrap(), folder)
+    let root = folder.path().join("not/made yet/%41");
+    (Store::local(&root).unwrap(), folder)
 }
 
 macro_rules! on_each_backend {
@@ -259,13 +253,7 @@ async fn a_root_that_is_a_file_is_refused_and_named() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("file");
     std::fs::write(&root, "x").unwrap();
-    let spec = StorageSpec {
-        backend: StorageBackend::Local,
-        root: root.join("below"),
-        chunk_size: 1,
-        compression: false,
-        cache_ttl: Span::ZERO,
-    };
-    let error = Store::open(&spec).unwrap_err();
+    let root = root.join("below");
+    let error = Store::local(&root).unwrap_err();
     assert!(error.to_string().contains("file/below"), "{error}");
 }

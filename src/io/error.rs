@@ -2,7 +2,11 @@
 
 use std::{error::Error as StdError, io};
 
-use super::key::{InvalidKey, Key};
+use super::{
+    key::{InvalidKey, Key},
+    remote::trouble,
+};
+use crate::domain::BadLocation;
 
 /// A store operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,77 @@ pub enum StoreError {
         expected: String,
         /// Size or checksum as read.
         got: String,
+    },
+    /// A write that was bound to a content met another one.
+    #[error("`{key}` has changed since it was looked at")]
+    Changed {
+        /// Which object.
+        key: Key,
+    },
+    /// The answer was lost, and looking again did not tell what became of the write.
+    #[error("nobody knows whether `{key}` was written")]
+    Unknown {
+        /// Which object.
+        key: Key,
+        /// What happened to the answer.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The store is down, out of reach or too busy, and was asked as often as it may be.
+    #[error("{op} `{place}`: the store does not answer")]
+    Unavailable {
+        /// What was attempted.
+        op: &'static str,
+        /// The key or prefix.
+        place: String,
+        /// What it or the network said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The store refuses who asks.
+    #[error("{op} `{place}`: not permitted")]
+    Denied {
+        /// What was attempted.
+        op: &'static str,
+        /// The key or prefix.
+        place: String,
+        /// What it said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The store cannot be written to.
+    #[error("{place} can only be read")]
+    ReadOnly {
+        /// Which store.
+        place: String,
+    },
+    /// What is asked for cannot be done there.
+    #[error("{place}: {reason}")]
+    NotSupported {
+        /// Which store, or what in it.
+        place: String,
+        /// What it cannot.
+        reason: String,
+    },
+    /// No backend has this name.
+    #[error("there is no backend `{name}`; there are {available}")]
+    UnknownBackend {
+        /// As asked for.
+        name: String,
+        /// Those there are.
+        available: String,
+    },
+    /// What is configured does not make a store.
+    #[error("open {place}: {message}")]
+    Settings {
+        /// Which store.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The text names no place.
+    #[error("read an address")]
+    Location {
+        /// What is wrong with it.
+        #[from]
+        source: BadLocation,
     },
     /// The text is no key.
     #[error("check a key")]
@@ -65,6 +140,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether trying again later may help: nothing is wrong with what was asked for.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Unknown { .. })
+    }
+
     /// Whether the disk (or the quota on it) is full: worth trying again when there is room.
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -90,6 +170,7 @@ pub(super) fn failure(op: &'static str, key: &Key, error: object_store::Error) -
     match error {
         object_store::Error::NotFound { .. } => StoreError::NotFound { key: key.clone() },
         object_store::Error::AlreadyExists { .. } => StoreError::AlreadyExists { key: key.clone() },
+        object_store::Error::Precondition { .. } => StoreError::Changed { key: key.clone() },
         error => match (op, foreign(op, key.to_string(), error)) {
             // A folder is no object, and a file has nothing below it.
             ("read" | "look up" | "delete", StoreError::Io { source, .. })
@@ -113,7 +194,19 @@ pub(super) fn foreign(op: &'static str, place: String, error: object_store::Erro
         }
         cause = inner.source();
     }
-    StoreError::Backend { op, place, source: error.into() }
+    use object_store::Error::{NotImplemented, NotSupported, PermissionDenied, Unauthenticated};
+    if trouble(&error).is_some() {
+        return StoreError::Unavailable { op, place, source: error.into() };
+    }
+    match error {
+        PermissionDenied { source, .. } | Unauthenticated { source, .. } => {
+            StoreError::Denied { op, place, source }
+        }
+        NotSupported { .. } | NotImplemented { .. } => {
+            StoreError::NotSupported { place, reason: error.to_string() }
+        }
+        error => StoreError::Backend { op, place, source: error.into() },
+    }
 }
 
 #[cfg(test)]

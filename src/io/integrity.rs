@@ -1,12 +1,28 @@
 //! Whether the bytes of an object are those that were written.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{Key, StoreError};
 
 /// Hex SHA-256 of some bytes.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// [`sha256_hex`], on a thread where it holds up nobody when there is much of it.
+pub(super) async fn sha256_aside(bytes: Bytes) -> String {
+    const MUCH: usize = 256 * 1024;
+    if bytes.len() < MUCH {
+        return sha256_hex(&bytes);
+    }
+    let again = bytes.clone();
+    let hashed = tokio::task::spawn_blocking(move || sha256_hex(&bytes)).await;
+    hashed.unwrap_or_else(|_| sha256_hex(&again))
 }
 
 /// Compares an object's bytes with the size and hex SHA-256 recorded when it was written.
@@ -15,11 +31,15 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// [`StoreError::Corrupt`] when either differs.
 pub fn verify(key: &Key, bytes: &[u8], sha256: &str, size: u64) -> Result<(), StoreError> {
     check_size(key, bytes.len() as u64, size)?;
-    let got = sha256_hex(bytes);
-    if got.eq_ignore_ascii_case(sha256) {
+    differs(key, sha256, &sha256_hex(bytes))
+}
+
+/// Compares two checksums.
+pub(super) fn differs(key: &Key, expected: &str, got: &str) -> Result<(), StoreError> {
+    if got.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    let (expected, got) = (format!("SHA-256 {sha256}"), format!("SHA-256 {got}"));
+    let (expected, got) = (format!("SHA-256 {expected}"), format!("SHA-256 {got}"));
     Err(StoreError::Corrupt { key: key.clone(), expected, got })
 }
 

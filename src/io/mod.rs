@@ -1,11 +1,16 @@
-//! The I/O layer: one store over a folder or memory, the documented paths in it, and the formats
-//! objects are written in. No other module names an object store.
+//! The I/O layer: stores of objects by key over a folder, memory or another machine, the documented
+//! paths in them, and the formats objects are written in. No other module names an object store.
 
+mod condition;
+mod counters;
+mod disk;
 mod error;
 mod integrity;
 mod key;
-mod local;
+mod luck;
+mod remote;
 mod store;
+mod stores;
 
 pub mod csv;
 pub mod json;
@@ -17,7 +22,14 @@ pub mod pickle;
 #[cfg(test)]
 mod conformance;
 
+pub use counters::{Counters, Counts};
 pub use error::StoreError;
 pub use integrity::{sha256_hex, verify};
 pub use key::{InvalidKey, Key};
-pub use store::{Stat, Store, WriteMode};
+pub use object_store;
+pub use remote::Patience;
+pub use stores::{Backend, Opening, Registry, Settings, Stores};
+pub use store::{
+    Entry, Health, Limits, Listing, Mirrored, Order, Reader, Stat, Store, Transfer, Usage,
+    WriteMode, Writer, Written,
+};

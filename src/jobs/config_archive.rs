@@ -28,7 +28,7 @@ pub(super) async fn keep(
     let text = batch.effective.clone().into_bytes();
     match ctx.store.put(&key, text.into(), WriteMode::CreateOnly).await {
         // A killed run had written it: the name is the content's hash.
-        Ok(()) | Err(StoreError::AlreadyExists { .. }) => {}
+        Ok(_) | Err(StoreError::AlreadyExists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let mut tx = ctx.catalog.begin().await?;

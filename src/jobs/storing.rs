@@ -197,7 +197,7 @@ impl<'a> Storing<'a> {
             })?;
             match self.ctx.store.put(&key, bytes, WriteMode::CreateOnly).await {
                 // Every attempt has its own key: this one had written it.
-                Ok(()) | Err(StoreError::AlreadyExists { .. }) => self.raw.push(key),
+                Ok(_) | Err(StoreError::AlreadyExists { .. }) => self.raw.push(key),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -17,11 +17,16 @@ use super::{
 
 /// A receiver that does not take the connection by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to one object store that wait for the next request.
+const MAX_IDLE: usize = 32;
+/// Shorter than servers keep them.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(15);
 
 /// HTTP clients, made when first needed; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     made: Arc<Made>,
+    keeping: Arc<Made>,
     paces: Arc<Paces>,
 }
 
@@ -64,20 +69,19 @@ impl Client {
     /// # Errors
     /// When the system has no root certificates, or its TLS cannot be set up.
     pub fn to(&self, url: &Url, reach: Reach) -> Result<&reqwest::Client, reqwest::Error> {
-        let transport = if url.scheme() == "https" { Transport::Tls } else { Transport::Plain };
-        let slot = match (transport, reach) {
-            (Transport::Plain, Reach::Public) => &self.made.plain,
-            (Transport::Plain, Reach::Anywhere) => &self.made.plain_anywhere,
-            (Transport::Tls, Reach::Public) => &self.made.tls,
-            (Transport::Tls, Reach::Anywhere) => &self.made.tls_anywhere,
+        self.made.client(url, reach, |builder| builder)
+    }
+
+    /// The same, with connections that are kept for a while: for object stores, which are asked much
+    /// in a row, by a caller that finds out what became of a request whose answer was lost.
+    ///
+    /// # Errors
+    /// As [`Client::to`].
+    pub fn keeping(&self, url: &Url, reach: Reach) -> Result<&reqwest::Client, reqwest::Error> {
+        let keep = |builder: reqwest::ClientBuilder| {
+            builder.pool_max_idle_per_host(MAX_IDLE).pool_idle_timeout(MAX_IDLE_TIME).tcp_nodelay(true)
         };
-        match slot.get() {
-            Some(client) => Ok(client),
-            None => {
-                let client = build(transport, reach)?;
-                Ok(slot.get_or_init(|| client))
-            }
-        }
+        self.keeping.client(url, reach, keep)
     }
 
     /// A client with certificates of its own. It is not kept: certificates are renewed while this
@@ -108,10 +112,37 @@ impl Client {
     }
 }
 
-fn build(transport: Transport, reach: Reach) -> Result<reqwest::Client, reqwest::Error> {
+impl Made {
+    fn client(
+        &self,
+        url: &Url,
+        reach: Reach,
+        with: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<&reqwest::Client, reqwest::Error> {
+        let transport = if url.scheme() == "https" { Transport::Tls } else { Transport::Plain };
+        let slot = match (transport, reach) {
+            (Transport::Plain, Reach::Public) => &self.plain,
+            (Transport::Plain, Reach::Anywhere) => &self.plain_anywhere,
+            (Transport::Tls, Reach::Public) => &self.tls,
+            (Transport::Tls, Reach::Anywhere) => &self.tls_anywhere,
+        };
+        match slot.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = build(transport, with(builder(reach)))?;
+                Ok(slot.get_or_init(|| client))
+            }
+        }
+    }
+}
+
+fn build(
+    transport: Transport,
+    builder: reqwest::ClientBuilder,
+) -> Result<reqwest::Client, reqwest::Error> {
     match transport {
-        Transport::Plain => builder(reach).tls_certs_only([]).build(),
-        Transport::Tls => builder(reach).build(),
+        Transport::Plain => builder.tls_certs_only([]).build(),
+        Transport::Tls => builder.build(),
     }
 }
 

@@ -195,7 +195,7 @@ impl Clerk {
                 // Of another life of this program, under a clock that was put back.
                 Err(StoreError::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error.into()),
-                Ok(()) => {
+                Ok(_) => {
                     let key = key.to_string();
                     return Ok(Arrival { id: 0, batch, key, n_rows, size, sha256 });
                 }

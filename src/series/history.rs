@@ -276,7 +276,7 @@ impl History {
         let failed = |source| SeriesError::Write { key: key.clone(), source };
         match self.store.put(key, bytes, WriteMode::CreateOnly).await {
             Err(StoreError::AlreadyExists { .. }) => {}
-            written => return written.map_err(failed),
+            written => return written.map(drop).map_err(failed),
         }
         match self.store.get_verified(key, &segment.sha256, segment.size).await {
             Ok(_) => Ok(()),

@@ -137,18 +137,12 @@ async fn a_range_holds_its_first_instant_and_not_its_last() {
 #[tokio::test]
 async fn names_and_values_survive_on_disk_bit_by_bit() {
     let folder = TempDir::new().unwrap();
-    let spec = StorageSpec {
-        backend: StorageBackend::Local,
-        root: folder.path().to_path_buf(),
-        chunk_size: 10_000,
-        compression: true,
-        cache_ttl: Span::ZERO,
-    };
+    let root = folder.path().to_path_buf();
     let long = "x".repeat(300);
     let names = ["../../x", "two\nlines", "🚀 launches", &long, "CPU", "cpu", "'; DROP TABLE", "."];
     let values = [0.1 + 0.2, -0.0, f64::MAX, f64::MIN_POSITIVE / 2.0, 1e-300];
     for compression in [Compression::Off, Compression::Zstd] {
-        let mut bench = Bench::over(Store::open(&spec).unwrap(), compression);
+        let mut bench = Bench::over(Store::local(&root).unwrap(), compression);
         bench.batch = BatchName::parse(&format!("Shop {compression:?}/..")).unwrap();
         let rows: Vec<_> = (0_i64..).zip(values).map(|(secs, value)| (secs - 2, value)).collect();
         let points: Vec<_> = names

@@ -116,13 +116,7 @@ impl Essence {
 }
 
 fn open(project: &Project) -> Store {
-    Store::open(&StorageSpec {
-        backend: StorageBackend::Local,
-        root: project.root(),
-        chunk_size: 10_000,
-        compression: true,
-        cache_ttl: Span::hours(1),
-    })
+    Store::local(&project.root())
     .unwrap()
 }
 

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::key::is_staging_name;
+use crate::io::key::is_staging_name;
 
 /// Makes a folder and the folders above it, and syncs the entries it made.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(in crate::io) fn make_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|above| !above.exists()).collect();
     fs::create_dir_all(folder)?;
     for made in missing {
@@ -36,7 +36,7 @@ async fn sweep_folder(folder: &Path, folders: &mut Vec<PathBuf>) -> io::Result<u
 }
 
 /// Removes the unfinished writes in a folder and below it; how many there were.
-pub(super) async fn sweep(root: &Path) -> io::Result<usize> {
+pub(in crate::io) async fn sweep(root: &Path) -> io::Result<usize> {
     let mut n_removed = 0;
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -46,7 +46,7 @@ pub(super) async fn sweep(root: &Path) -> io::Result<usize> {
 }
 
 /// Whether a place really lies outside the root, because a link leads there.
-pub(super) async fn is_outside(root: &Path, place: &Path) -> bool {
+pub(in crate::io) async fn is_outside(root: &Path, place: &Path) -> bool {
     for ancestor in place.ancestors().take_while(|ancestor| *ancestor != root) {
         // What is not there yet is judged by what is above it; other trouble shows at the
         // operation itself.

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists},
     azure::{AzureConfigKey, MicrosoftAzureBuilder},
     gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
 };
 
-use super::{Bucket, LocationError, connect::Caller, failure};
+use super::connect::{Caller, Calls};
 use crate::{
     domain::{Secret, StorageAccess, StorageService},
     net::{Client, Reach},
@@ -30,40 +30,34 @@ const CREDENTIAL_WORDS: [&str; 10] = [
     "SKIP_SIGNATURE",
 ];
 
-impl Bucket {
-    /// Opens a bucket; nothing is asked of it yet. An endpoint of one's own never gets credentials of
-    /// the environment: those are meant for the service itself.
-    ///
-    /// # Errors
-    /// [`LocationError::Settings`] when something is missing or does not fit together.
-    pub fn open(
-        service: StorageService,
-        name: &str,
-        access: &StorageAccess,
-        environment: &BTreeMap<String, String>,
-        client: &Client,
-    ) -> Result<Self, LocationError> {
-        let reach = match &access.endpoint {
-            Some(_) if !access.allow_private => Reach::Public,
-            // The services' own addresses, and the metadata service of the machine.
-            Some(_) | None => Reach::Anywhere,
-        };
-        let caller = Caller { client: client.clone(), reach };
-        let plan = Plan { name, access, environment, caller };
-        let store = match service {
-            StorageService::S3 => plan.s3(),
-            StorageService::Gcs => plan.gcs(),
-            StorageService::Azure => plan.azure(),
-        };
-        let store = store.map_err(|error| match failure(error) {
-            LocationError::Failed { message } => LocationError::Settings { message },
-            error => error,
-        })?;
-        Ok(Self { store, service, name: name.to_owned() })
+/// Opens a bucket; nothing is asked of it yet. An endpoint of one's own never gets credentials of the
+/// environment: those are meant for the service itself.
+///
+/// # Errors
+/// When something is missing or does not fit together.
+pub(in crate::io) fn bucket(
+    service: StorageService,
+    name: &str,
+    access: &StorageAccess,
+    environment: &BTreeMap<String, String>,
+    client: &Client,
+    calls: Arc<Calls>,
+) -> Opened {
+    let reach = match &access.endpoint {
+        Some(_) if !access.allow_private => Reach::Public,
+        // The services' own addresses, and the metadata service of the machine.
+        Some(_) | None => Reach::Anywhere,
+    };
+    let caller = Caller { client: client.clone(), reach, calls };
+    let plan = Plan { name, access, environment, caller };
+    match service {
+        StorageService::S3 => plan.s3(),
+        StorageService::Gcs => plan.gcs(),
+        StorageService::Azure => plan.azure(),
     }
 }
 
-type Opened = object_store::Result<Arc<dyn ObjectStore>>;
+pub(in crate::io) type Opened = object_store::Result<Arc<dyn ObjectStore>>;
 
 struct Plan<'p> {
     name: &'p str,
@@ -85,8 +79,9 @@ impl Plan<'_> {
         ];
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(self.name)
+            .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
             .with_client_options(client_options())
-            .with_retry(retries());
+            .with_retry(no_retries());
         for (key, value) in self.ambient::<AmazonS3ConfigKey>("AWS_") {
             builder = builder.with_config(key, value);
         }
@@ -115,7 +110,7 @@ impl Plan<'_> {
         let mut builder = GoogleCloudStorageBuilder::new()
             .with_bucket_name(self.name)
             .with_client_options(client_options().with_allow_http(access.allow_http))
-            .with_retry(retries());
+            .with_retry(no_retries());
         for (key, value) in self.ambient::<GoogleConfigKey>("GOOGLE_") {
             builder = builder.with_config(key, value);
         }
@@ -140,7 +135,7 @@ impl Plan<'_> {
         let mut builder = MicrosoftAzureBuilder::new()
             .with_container_name(self.name)
             .with_client_options(client_options().with_allow_http(access.allow_http))
-            .with_retry(retries());
+            .with_retry(no_retries());
         for (key, value) in self.ambient::<AzureConfigKey>("AZURE_") {
             builder = builder.with_config(key, value);
         }
@@ -176,16 +171,16 @@ fn revealed(secret: &Option<Secret>) -> Option<&str> {
     secret.as_ref().map(Secret::reveal)
 }
 
-fn client_options() -> ClientOptions {
+pub(super) fn client_options() -> ClientOptions {
     // A large object takes as long as it takes; the source's own `timeout` ends it.
     ClientOptions::new().with_timeout_disabled()
 }
 
-/// Transient failures only; the next run is the retry of everything else.
-fn retries() -> RetryConfig {
+/// Repeating is the caller's.
+pub(super) fn no_retries() -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig::default(),
-        max_retries: 3,
-        retry_timeout: Duration::from_secs(20),
+        max_retries: 0,
+        retry_timeout: Duration::ZERO,
     }
 }

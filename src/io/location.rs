@@ -1,19 +1,25 @@
 //! Buckets of object stores, opened by what a configuration says of them. Every request goes through
 //! `net`, which knows what addresses may be called.
 
-mod connect;
-mod open;
-
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    domain::{StorageService, Timestamp},
-    net,
+use super::{
+    counters::Counters,
+    remote::{self, Calls, Patience},
 };
+use crate::{
+    domain::{StorageAccess, StorageService, Timestamp},
+    net::{self, Client},
+};
+
+/// The next run is the retry of what takes longer.
+const BUDGET: Duration = Duration::from_secs(20);
+/// Requests to one bucket at once.
+const MOST_REQUESTS: usize = 10;
 
 /// A bucket that can be listed and read. Cheap to clone.
 #[derive(Clone)]
@@ -87,6 +93,28 @@ impl fmt::Debug for Bucket {
 }
 
 impl Bucket {
+    /// Opens a bucket; nothing is asked of it yet. An endpoint of one's own never gets credentials of
+    /// the environment: those are meant for the service itself.
+    ///
+    /// # Errors
+    /// [`LocationError::Settings`] when something is missing or does not fit together.
+    pub fn open(
+        service: StorageService,
+        name: &str,
+        access: &StorageAccess,
+        environment: &BTreeMap<String, String>,
+        client: &Client,
+    ) -> Result<Self, LocationError> {
+        let patience = Patience { budget: BUDGET, ..Patience::default() };
+        let calls = Calls::new(patience, MOST_REQUESTS, Arc::new(Counters::default()));
+        let store = remote::bucket(service, name, access, environment, client, Arc::new(calls));
+        let store = store.map_err(|error| match failure(error) {
+            LocationError::Failed { message } => LocationError::Settings { message },
+            error => error,
+        })?;
+        Ok(Self { store, service, name: name.to_owned() })
+    }
+
     /// The objects whose keys pass, sorted by key. `prefix` is a folder, `""` the whole bucket.
     ///
     /// # Errors
