@@ -36,6 +36,7 @@ mod schedule;
 mod serve;
 mod show;
 mod source;
+mod store;
 mod told;
 mod upkeep;
 
@@ -128,6 +129,12 @@ enum Command {
     /// Model versions
     #[command(subcommand)]
     Models(Models),
+    /// The objects of the project's storage, and of any other place by its address.
+    ///
+    /// KEY is a key of the project's own storage, or an address: a path that begins with `/` or `./`, or one of
+    /// memory://, s3://, gs://, az:// and https://. s3://NAME@bucket/key uses [storage.profiles.NAME].
+    #[command(subcommand)]
+    Store(store::Store),
     /// Score one metric in a CSV file, each row by the rows up to it
     Detect(detect::Detect),
     /// Judge a detector on series whose anomalies are known: NAB's score, events, delay
@@ -238,6 +245,7 @@ fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Alerts(Alerts::Attended(command)) => on_runtime(attend::attend(&global, command)),
         Command::Alerts(Alerts::Feedback(command)) => on_runtime(feedback::say(&global, command)),
         Command::Channels(command) => on_runtime(channels::channels(&global, command)),
+        Command::Store(command) => on_runtime(store::store(&global, command)),
         Command::Models(Models::Shown(command)) => on_runtime(show::models(&global, command)),
         Command::Models(Models::Compare(command)) => on_runtime(compare::compare(&global, command)),
     }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -13,7 +14,7 @@ use crate::{
     compute::Compute,
     config::{self, Environment, Project, Reading},
     domain::{LinkKey, LogSpec, StorageBackend},
-    io::{Registry, Settings, Stores},
+    io::{Cache, Registry, Settings, Stores},
     jobs::{JobContext, Notify, Progress, VersionClock},
     net::Client,
     runtime::{clock, random_bytes},
@@ -98,10 +99,19 @@ pub(super) fn stores(
         profiles: project.system.profiles.clone(),
         environment: Arc::clone(environment),
         client: client.clone(),
+        cache: cache(project).map(Arc::new),
         ..Settings::default()
     };
     Stores::of_project(Registry::default(), &project.system.storage, settings)
         .context("open the storage")
+}
+
+/// What a project keeps of remote reads on this machine.
+pub(super) fn cache(project: &Project) -> Option<Cache> {
+    let storage = &project.system.storage;
+    let ttl = u64::try_from(storage.cache.ttl.micros()).unwrap_or_default();
+    let root = storage.root.join("data/cache/remote");
+    Cache::new(root, Duration::from_micros(ttl), storage.cache.max_bytes, clock::now)
 }
 
 /// Starts logging as the configuration and the command line say.

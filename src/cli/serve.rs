@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::{
     config::Project,
     domain::BatchSpec,
     http,
+    io::Store,
     jobs::JobContext,
     net::Client,
     runtime::{
@@ -55,9 +56,28 @@ pub(super) async fn serve(global: &Global, command: Serve) -> anyhow::Result<Out
         Err(error) => return Err(error.into()),
     };
     let opened = open::open(project).await?;
+    try_store(&opened.ctx.store).await?;
     let sweep = opened.ctx.store.sweep_temporary();
     runtime::recover(&opened.ctx.catalog, clock::now(), sweep).await?;
     serve_opened(opened, files, lock).await
+}
+
+/// Refuses a store on another machine that would lose data, or that nothing can be written to. One
+/// that does not answer now may later: what is due waits for it.
+async fn try_store(store: &Store) -> anyhow::Result<()> {
+    if !store.location().is_remote() {
+        return Ok(());
+    }
+    let found = store.probe("data/probe").await?;
+    for probe in &found {
+        let Some(failure) = &probe.failure else { continue };
+        if probe.is_unanswered {
+            tracing::warn!("{} does not answer: {failure}", store.location());
+            return Ok(());
+        }
+        return Err(anyhow!("{} cannot be used ({}): {failure}", store.location(), probe.step));
+    }
+    Ok(())
 }
 
 /// Serves a project whose folder is locked and recovered.

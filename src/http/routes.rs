@@ -12,8 +12,10 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::telemetry::StoreCounts;
+
 use super::{
-    api, ask::Named, assets, attend, dashboard, failure::Failure, guard, links, plots, push,
+    App, api, ask::Named, assets, attend, dashboard, failure::Failure, guard, links, plots, push,
     site::Site,
 };
 
@@ -74,8 +76,25 @@ async fn ready(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Failure> {
+    count_store(&site.app);
     let text = site.app.metrics.render().map_err(|error| Failure::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// What the store did so far, brought to the metrics when they are asked for.
+fn count_store(app: &App) {
+    let backend = app.store.location().backend();
+    let now = app.store.counters().now();
+    let counts = StoreCounts {
+        requests: now.requests,
+        bytes_sent: now.bytes_sent,
+        bytes_read: now.bytes_read,
+        retries: now.retries,
+        cache_hits: now.cache_hits,
+        cache_misses: now.cache_misses,
+        damaged: now.damaged,
+    };
+    app.metrics.store.set(backend, counts);
 }
 
 async fn asset(Named(name): Named<String>) -> Result<Response, Failure> {

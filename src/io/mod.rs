@@ -1,6 +1,7 @@
 //! The I/O layer: stores of objects by key over a folder, memory or another machine, the documented
 //! paths in them, and the formats objects are written in. No other module names an object store.
 
+mod cache;
 mod condition;
 mod counters;
 mod disk;
@@ -9,8 +10,10 @@ mod integrity;
 mod key;
 mod luck;
 mod remote;
+mod retention;
 mod store;
 mod stores;
+mod workspace;
 
 pub mod csv;
 pub mod json;
@@ -21,15 +24,22 @@ pub mod pickle;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod testing;
 
+pub use cache::{Cache, CacheUsage};
 pub use counters::{Counters, Counts};
 pub use error::StoreError;
 pub use integrity::{sha256_hex, verify};
 pub use key::{InvalidKey, Key};
 pub use object_store;
 pub use remote::Patience;
+pub use workspace::{Decision, ResultRole, Tier, Workspace, decide};
 pub use stores::{Backend, Opening, Registry, Settings, Stores};
+pub use retention::{Rule, expired};
 pub use store::{
-    Entry, Health, Limits, Listing, Mirrored, Order, Reader, Stat, Store, Transfer, Usage,
+    Entry, Health, Limits, Listing, Mirrored, Order, Probe, Reader, Stat, Store, Transfer, Usage,
     WriteMode, Writer, Written,
 };

@@ -12,7 +12,7 @@ use std::{
 use object_store::{ObjectStore, memory::InMemory, path, prefix::PrefixStore};
 
 use super::{
-    Counters, Key, Limits, Patience, Store, StoreError,
+    Cache, Counters, Key, Limits, Patience, Store, StoreError,
     remote::{self, Calls},
     store::Parts,
 };
@@ -63,6 +63,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a store that does not answer is asked.
     pub patience: Patience,
+    /// What is kept of reads from other machines.
+    pub cache: Option<Arc<Cache>>,
 }
 
 impl Default for Settings {
@@ -74,6 +76,20 @@ impl Default for Settings {
             client: Client::new(),
             limits: Limits::default(),
             patience: Patience::default(),
+            cache: None,
+        }
+    }
+}
+
+impl Settings {
+    /// How a place is reached, where anything is said of it.
+    fn access(&self, location: &StoreLocation) -> Option<&StorageAccess> {
+        match location {
+            StoreLocation::Bucket { service, profile, .. } => {
+                self.profiles.get(profile.as_deref().unwrap_or(service.as_str()))
+            }
+            StoreLocation::Web(_) => self.profiles.get("http"),
+            _ => None,
         }
     }
 }
@@ -270,6 +286,8 @@ fn open(
         patience: settings.patience,
         counters: Arc::clone(&counters),
         can_write: backend.can_write(),
+        cache: settings.cache.clone().filter(|_| location.is_remote()),
+        realm: String::new(),
     };
     if let StoreLocation::Disk(folder) = location {
         return Store::disk(folder, parts);
@@ -294,7 +312,8 @@ fn open(
         return Err(wrong(format!("there is no profile `{name}`")));
     }
     let objects = backend.open(location, settings, &opening).map_err(|e| wrong(chain(&e)))?;
-    Ok(Store::over(objects, parts))
+    let realm = settings.access(location).and_then(|access| access.endpoint.clone());
+    Ok(Store::over(objects, Parts { realm: realm.unwrap_or_default(), ..parts }))
 }
 
 /// Disk and memory.
@@ -322,11 +341,10 @@ impl Backend for Buckets {
         settings: &Settings,
         opening: &Arc<Opening>,
     ) -> object_store::Result<Arc<dyn ObjectStore>> {
-        let StoreLocation::Bucket { service, profile, bucket, prefix } = location else {
+        let StoreLocation::Bucket { service, bucket, prefix, .. } = location else {
             return Err(not_its_own(location));
         };
-        let name = profile.as_deref().unwrap_or(service.as_str());
-        let access = settings.profiles.get(name).cloned().unwrap_or_default();
+        let access = settings.access(location).cloned().unwrap_or_default();
         let (environment, client) = (&settings.environment, &settings.client);
         let calls = Arc::clone(&opening.calls);
         let store = remote::bucket(*service, bucket, &access, environment, client, calls)?;
@@ -348,7 +366,7 @@ impl Backend for Web {
         opening: &Arc<Opening>,
     ) -> object_store::Result<Arc<dyn ObjectStore>> {
         let StoreLocation::Web(url) = location else { return Err(not_its_own(location)) };
-        let access = settings.profiles.get("http").cloned().unwrap_or_default();
+        let access = settings.access(location).cloned().unwrap_or_default();
         remote::web(url, &access, &settings.client, Arc::clone(&opening.calls))
     }
 

@@ -10,7 +10,7 @@ use crate::{
     compute::Compute,
     domain::{
         Aspect, Band, BatchName, MetricName, ModelVersion, Point, RunId, ScorePoint, Segment,
-        SegmentKind, Series, Span, StorageBackend, StorageSpec, Timestamp,
+        SegmentKind, Series, Timestamp,
     },
     io::{Key, Store, StoreError, WriteMode, layout, parquet::Compression},
 };

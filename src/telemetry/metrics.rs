@@ -8,7 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use super::{delivery::DeliveryMetrics, people::PeopleMetrics, push::PushMetrics};
+use super::{delivery::DeliveryMetrics, people::PeopleMetrics, push::PushMetrics, store::StoreMetrics};
 use crate::domain::{
     AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };
@@ -108,6 +108,8 @@ pub struct Metrics {
     pub people: PeopleMetrics,
     /// Of pushed rows.
     pub push: PushMetrics,
+    /// Of the stores objects lie in.
+    pub store: StoreMetrics,
 }
 
 impl Metrics {
@@ -150,6 +152,7 @@ impl Metrics {
             delivery: DeliveryMetrics::register(&own)?,
             people: PeopleMetrics::register(&own)?,
             push: PushMetrics::register(&own)?,
+            store: StoreMetrics::register(&own)?,
             registry: own.0,
         })
     }

@@ -6,6 +6,7 @@ mod metrics;
 mod people;
 mod push;
 mod readiness;
+mod store;
 
 pub use delivery::DeliveryMetrics;
 pub use logging::{LoggingError, init_logging};
@@ -13,3 +14,4 @@ pub use metrics::{DeliveryOutcome, Metrics, MetricsError};
 pub use people::{PeopleMetrics, ReadingOutcome};
 pub use push::PushMetrics;
 pub use readiness::Readiness;
+pub use store::{StoreCounts, StoreMetrics};

@@ -37,6 +37,9 @@ mod plan;
 /// A disk that is full.
 mod disk;
 
+/// Stores from the command line, and objects in a bucket.
+mod stores;
+
 /// Every key of `[alert]`, from the file to the list of alerts.
 mod alerts;
 

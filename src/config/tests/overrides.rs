@@ -49,7 +49,7 @@ fn the_documented_names_hold_and_the_general_one_wins() {
     let storage = load(dir.path(), &env).unwrap().system.storage;
     assert_eq!((storage.backend.as_str(), storage.root.to_str()), ("memory", Some("/srv/b")));
     assert_eq!((storage.chunk_size, storage.compression), (500, false));
-    assert_eq!(storage.cache_ttl, Span::secs(60));
+    assert_eq!(storage.cache.ttl, Span::secs(60));
 }
 
 #[test]

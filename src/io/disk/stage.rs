@@ -148,5 +148,5 @@ fn broken(target: &Path, error: io::Error) -> Error {
 fn etag(file: &Metadata) -> String {
     let modified = file.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let micros = modified.unwrap_or_default().as_micros();
-    format!("{:x}-{micros:x}-{:x}", file.ino(), file.len())
+    format!("\"{:x}-{micros:x}-{:x}\"", file.ino(), file.len())
 }

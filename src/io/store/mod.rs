@@ -5,6 +5,7 @@
 mod cached;
 mod list;
 mod order;
+mod probe;
 mod read;
 mod stat;
 mod transfer;
@@ -19,6 +20,7 @@ use object_store::{
 
 pub use list::{Listing, Usage};
 pub use order::Order;
+pub use probe::Probe;
 pub use read::Reader;
 pub use stat::{Entry, Stat, WriteMode, Written};
 pub use transfer::{Health, Mirrored, Transfer};
@@ -26,6 +28,7 @@ pub use writer::Writer;
 
 use super::{
     StoreError,
+    cache::Cache,
     counters::Counters,
     disk::{Disk, is_outside, make_folder, sweep},
     key::Key,
@@ -50,6 +53,9 @@ struct Shared {
     luck: Luck,
     counters: Arc<Counters>,
     can_write: bool,
+    cache: Option<Arc<Cache>>,
+    /// The endpoint, where it is not the service's own.
+    realm: String,
 }
 
 /// How large objects travel.
@@ -78,6 +84,8 @@ pub(super) struct Parts {
     pub(super) patience: Patience,
     pub(super) counters: Arc<Counters>,
     pub(super) can_write: bool,
+    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) realm: String,
 }
 
 impl Parts {
@@ -88,6 +96,8 @@ impl Parts {
             patience: Patience::default(),
             counters: Arc::default(),
             can_write: true,
+            cache: None,
+            realm: String::new(),
         }
     }
 }
@@ -134,10 +144,19 @@ impl Store {
     }
 
     fn new(backend: Arc<dyn ObjectStore>, parts: Parts, root: Option<Arc<FsPath>>) -> Self {
-        let Parts { location, limits, patience, counters, can_write } = parts;
-        let luck = Luck::new();
-        let shared =
-            Shared { backend, location, root, limits, patience, luck, counters, can_write };
+        let Parts { location, limits, patience, counters, can_write, cache, realm } = parts;
+        let shared = Shared {
+            backend,
+            location,
+            root,
+            limits,
+            patience,
+            luck: Luck::new(),
+            counters,
+            can_write,
+            cache,
+            realm,
+        };
         Self { shared: Arc::new(shared) }
     }
 

@@ -6,7 +6,7 @@ use std::{fmt, ops::Range, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream::BoxStream};
-use object_store::{Error, GetOptions, GetRange, ObjectStoreExt};
+use object_store::{Error, GetOptions, GetRange, GetResult, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 
 use super::{Stat, Store};
@@ -24,10 +24,10 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none; [`StoreError::Corrupt`] when the bytes are not
     /// those that were written, also when asked again.
     pub async fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        match self.get_once(key, None).await {
+        match self.get_once(key, None, None).await {
             // Between the two may have been a write, or a line that flips bits.
             Err(StoreError::Corrupt { .. }) => {
-                let again = self.get_once(key, None).await;
+                let again = self.get_once(key, None, None).await;
                 if let Err(StoreError::Corrupt { .. }) = again {
                     self.counters().damaged();
                 }
@@ -37,8 +37,13 @@ impl Store {
         }
     }
 
-    async fn get_once(&self, key: &Key, size: Option<u64>) -> Result<Bytes, StoreError> {
-        self.reader_from(key, size).await?.all().await
+    async fn get_once(
+        &self,
+        key: &Key,
+        size: Option<u64>,
+        sha256: Option<&str>,
+    ) -> Result<Bytes, StoreError> {
+        self.reader_from(key, size, sha256).await?.all().await
     }
 
     /// Reads an object whole and compares it with what was recorded of it elsewhere.
@@ -52,7 +57,9 @@ impl Store {
         sha256: &str,
         size: u64,
     ) -> Result<Bytes, StoreError> {
-        let bytes = self.get_sized(key, size).await?;
+        let mut reader = self.reader_from(key, Some(size), Some(sha256)).await?;
+        reader.expected = None;
+        let bytes = reader.all().await?;
         verify(key, &bytes, sha256, size)?;
         Ok(bytes)
     }
@@ -62,7 +69,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the size differs.
     pub async fn get_sized(&self, key: &Key, size: u64) -> Result<Bytes, StoreError> {
-        let mut reader = self.reader_from(key, Some(size)).await?;
+        let mut reader = self.reader_from(key, Some(size), None).await?;
         reader.expected = None;
         reader.all().await
     }
@@ -85,12 +92,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn reader(&self, key: &Key) -> Result<Reader, StoreError> {
-        self.reader_from(key, None).await
+        self.reader_from(key, None, None).await
     }
 
-    async fn reader_from(&self, key: &Key, size: Option<u64>) -> Result<Reader, StoreError> {
+    async fn reader_from(
+        &self,
+        key: &Key,
+        size: Option<u64>,
+        sha256: Option<&str>,
+    ) -> Result<Reader, StoreError> {
         self.refuse_outside(key).await?;
-        if let Some(reader) = self.cached_reader(key, size).await? {
+        if let Some(reader) = self.cached_reader(key, size, sha256).await? {
             return Ok(reader);
         }
         self.uncached_reader(key, size).await
@@ -103,7 +115,15 @@ impl Store {
         size: Option<u64>,
     ) -> Result<Reader, StoreError> {
         let found = self.shared.backend.get(&key.path()).await;
-        let found = found.map_err(|error| failure("read", key, error))?;
+        self.opened(key, found.map_err(|error| failure("read", key, error))?, size)
+    }
+
+    pub(super) fn opened(
+        &self,
+        key: &Key,
+        found: GetResult,
+        size: Option<u64>,
+    ) -> Result<Reader, StoreError> {
         if let Some(size) = size {
             check_size(key, found.meta.size, size)?;
         }
@@ -140,14 +160,14 @@ impl Store {
 
 /// An object that is being read.
 pub struct Reader {
-    store: Store,
-    key: Key,
-    body: BoxStream<'static, object_store::Result<Bytes>>,
-    stat: Stat,
+    pub(super) store: Store,
+    pub(super) key: Key,
+    pub(super) body: BoxStream<'static, object_store::Result<Bytes>>,
+    pub(super) stat: Stat,
     /// The checksum that was recorded, and that of what came so far.
-    expected: Option<(String, Sha256)>,
-    n_read: u64,
-    n_breaks: u32,
+    pub(super) expected: Option<(String, Sha256)>,
+    pub(super) n_read: u64,
+    pub(super) n_breaks: u32,
 }
 
 impl fmt::Debug for Reader {

@@ -5,7 +5,10 @@ use futures::{StreamExt, stream};
 use object_store::{CopyMode, CopyOptions};
 
 use super::{Listing, Stat, Store, WriteMode, Written};
-use crate::io::{Key, StoreError, error::two_key_failure};
+use crate::{
+    domain::{StorageService, StoreLocation},
+    io::{Key, StoreError, error::two_key_failure},
+};
 
 /// How objects are carried over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,14 +67,15 @@ impl Store {
     ) -> Result<Stat, StoreError> {
         target.refuse_write()?;
         target.refuse_outside(to).await?;
-        if self.is_same(target) {
+        if self.is_same(target) && from == to {
             let stat = self.stat(from).await?;
-            if from == to {
-                return match how {
-                    Transfer::Careful => Err(StoreError::AlreadyExists { key: to.clone() }),
-                    Transfer::Replace => Ok(stat),
-                };
-            }
+            return match how {
+                Transfer::Careful => Err(StoreError::AlreadyExists { key: to.clone() }),
+                Transfer::Replace => Ok(stat),
+            };
+        }
+        if self.is_same(target) && self.copies_within(how) {
+            let stat = self.stat(from).await?;
             let mode = match how {
                 Transfer::Careful => CopyMode::Create,
                 Transfer::Replace => CopyMode::Overwrite,
@@ -297,6 +301,16 @@ impl Store {
     pub async fn get_all(&self, keys: &[Key]) -> Vec<Result<bytes::Bytes, StoreError>> {
         let concurrency = self.shared.limits.concurrency.max(1);
         stream::iter(keys).map(|key| self.get(key)).buffered(concurrency).collect().await
+    }
+
+    /// Whether the store itself copies so. S3 either overlooks what is in the way or forgets what was
+    /// said of the source.
+    fn copies_within(&self, how: Transfer) -> bool {
+        let is_s3 = matches!(
+            self.location(),
+            StoreLocation::Bucket { service: StorageService::S3, .. }
+        );
+        how == Transfer::Replace || !is_s3
     }
 
     /// Whether both stand for the same objects.

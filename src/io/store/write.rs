@@ -9,7 +9,7 @@ use object_store::{
 };
 
 use super::{
-    Stat, Store, WriteMode, Written,
+    Stat, Store, Transfer, WriteMode, Written,
     stat::{SHA256, WRITE, content_type},
 };
 use crate::{
@@ -182,11 +182,13 @@ impl Store {
     /// [`StoreError::NotFound`] for the source, [`StoreError::AlreadyExists`] for the target.
     pub async fn rename(&self, from: &Key, to: &Key) -> Result<(), StoreError> {
         self.refuse_write()?;
+        if self.root().is_none() {
+            return self.move_to(from, self, to, Transfer::Careful).await.map(drop);
+        }
         self.stat(from).await?;
         self.refuse_outside(to).await?;
         let options = RenameOptions::new().with_target_mode(RenameTargetMode::Create);
         let renamed = self.shared.backend.rename_opts(&from.path(), &to.path(), options).await;
-        self.forget_cached(from).await;
         renamed.map_err(|error| two_key_failure("rename", from, to, error))
     }
 

@@ -139,7 +139,7 @@ impl Writer {
     }
 
     /// Where the bytes go that are too many for memory.
-    async fn spill(&self) -> Result<Kept, StoreError> {
+    async fn spill(&mut self) -> Result<Kept, StoreError> {
         let (size, sha256) = match &self.known {
             Some(Known { size, sha256 }) => (*size, sha256.clone()),
             None => (0, None),
@@ -165,7 +165,7 @@ impl Writer {
         }
     }
 
-    async fn upload(&self, size: u64, said: Attributes) -> Result<Pieces, StoreError> {
+    async fn upload(&mut self, size: u64, said: Attributes) -> Result<Pieces, StoreError> {
         let options = PutMultipartOptions { attributes: said.clone(), ..Default::default() };
         let upload = self.store.shared.backend.put_multipart_opts(&self.key.path(), options).await;
         let upload = upload.map_err(|error| failure("write", &self.key, error))?;
@@ -209,7 +209,7 @@ impl Writer {
     }
 
     async fn put(
-        &self,
+        &mut self,
         pieces: Vec<Bytes>,
         mode: WriteMode<'_>,
         sha256: &str,
@@ -222,7 +222,7 @@ impl Writer {
     }
 
     async fn complete(
-        &self,
+        &mut self,
         mut pieces: Pieces,
         mode: WriteMode<'_>,
         sha256: &str,
@@ -239,15 +239,16 @@ impl Writer {
             let (upload, said) = (Arc::clone(&upload), said.clone());
             async move { condition::under(mode, said, upload.lock().await.complete()).await }.boxed()
         };
-        let settled = self.store.settle(&self.key, mode, &said, &end).await;
+        let (store, key) = (&self.store, &self.key);
+        let settled = store.settle(key, mode, &said, &end).await;
         if settled.as_ref().is_err_and(|error| !error.is_transient()) {
-            give_up(&mut **upload.lock().await, &self.key).await;
+            give_up(&mut **upload.lock().await, key).await;
         }
         settled
     }
 
     /// Where the end of an upload cannot be bound to a condition, it is looked at just before.
-    async fn check_before_end(&self, mode: WriteMode<'_>) -> Result<(), StoreError> {
+    async fn check_before_end(&mut self, mode: WriteMode<'_>) -> Result<(), StoreError> {
         let is_bound = match self.store.location() {
             StoreLocation::Bucket { service, .. } => *service == StorageService::S3,
             _ => true,
@@ -270,23 +271,24 @@ impl Writer {
 
     /// Sends what was kept aside, now that its checksum is known.
     async fn send(
-        &self,
+        &mut self,
         mut file: tokio::fs::File,
         mode: WriteMode<'_>,
         sha256: &str,
     ) -> Result<Option<String>, StoreError> {
-        let failed = |error| aside(&self.key, error);
+        let key = self.key.clone();
+        let failed = |error| aside(&key, error);
         file.flush().await.map_err(failed)?;
         file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
-        let mut pieces =
-            self.upload(self.n_bytes, self.store.describe(&self.key, sha256)).await?;
+        let said = self.store.describe(&key, sha256);
+        let mut pieces = self.upload(self.n_bytes, said).await?;
         loop {
             let mut buffer = BytesMut::with_capacity(1 << 20);
             if file.read_buf(&mut buffer).await.map_err(failed)? == 0 {
                 break;
             }
             let concurrency = self.store.shared.limits.concurrency;
-            pieces.push(buffer.freeze(), &self.key, concurrency).await?;
+            pieces.push(buffer.freeze(), &key, concurrency).await?;
         }
         self.complete(pieces, mode, sha256).await
     }

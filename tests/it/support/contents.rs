@@ -8,7 +8,7 @@ use std::{
 use anomstack::{
     catalog::{Catalog, Connection, alerts, models, outbox, segments},
     compute::Compute,
-    domain::{BatchName, ModelVersion, SegmentKind, Span, StorageBackend, StorageSpec, Timestamp},
+    domain::{BatchName, ModelVersion, SegmentKind, Timestamp},
     io::{Key, Store},
     series::{History, Range},
 };

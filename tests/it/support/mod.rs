@@ -1,5 +1,6 @@
 //! What the tests share: project folders, the program run on them, and what it left there.
 
+mod bucket_server;
 mod contents;
 mod csv;
 mod daemon;
@@ -14,6 +15,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use bucket_server::{BucketServer, Fault};
 pub(crate) use contents::Contents;
 pub(crate) use csv::{Csv, END, hours_before_end, random, usual};
 pub(crate) use daemon::{Daemon, ask};
