@@ -11,10 +11,8 @@ const LATER_KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Values by their key's path that this version does not know yet.
-const LATER_WORDS: &[(&str, &[&str])] = &[
-    ("schedule.missed", &["all"]),
-    ("history.backend", &["zarr", "sql", "memory"]),
-];
+const LATER_WORDS: &[(&str, &[&str])] =
+    &[("schedule.missed", &["all"]), ("history.backend", &["zarr", "sql", "memory"])];
 
 /// Parts of a key's name that make its value one not to show.
 const SECRET_WORDS: &[&str] = &[

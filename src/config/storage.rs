@@ -2,7 +2,10 @@
 //! `[storage]` itself, `[storage.profiles.NAME]` of the system and `[source.storage]` of a batch have
 //! the same keys for it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::domain::{
     CacheSpec, Secret, SpillSpec, StorageAccess, StorageBackend, StorageService, StorageSpec,
@@ -55,35 +58,68 @@ struct Place {
 fn place(storage: &mut Section<'_>, profiles: &BTreeMap<String, StorageAccess>) -> Place {
     let dir = storage.check.dir.clone();
     let word = storage.word::<StorageBackend>("backend");
-    let root = storage.text("root");
-    let written = root.as_ref().map_or(DEFAULT_ROOT, |root| root.value.text.as_str()).to_owned();
+    let root =
+        storage.text("root").map(|root| Located { value: root.value.text, place: root.place });
+    let written = root.as_ref().map_or(DEFAULT_ROOT, |root| root.value.as_str()).to_owned();
     storage.show("root", written.as_str());
     let said = word.as_ref().map(|word| word.value);
-    let parsed = match (said, written.contains("://")) {
-        (_, true) => StoreLocation::parse(&written, &dir).map_err(Refusal::from),
-        (None | Some(StorageBackend::Local), false) => Ok(StoreLocation::Disk(dir.join(&written))),
-        (Some(StorageBackend::Memory), false) => Ok(StoreLocation::Memory(String::new())),
-        (Some(remote), false) if root.is_none() => Err(Refusal {
-            message: format!("`backend = \"{remote}\"` needs a bucket"),
-            help: Some("write root = \"bucket/folder\"".into()),
-        }),
-        (Some(remote), false) => {
-            let address = format!("{}://{written}", scheme(remote));
-            StoreLocation::parse(&address, &dir).map_err(Refusal::from)
-        }
-    };
-    let location = parsed.unwrap_or_else(|refusal| {
+    let mut word = word;
+    let location = parsed(said, root.as_ref(), &dir).unwrap_or_else(|refusal| {
         let place = root.as_ref().map(|root| root.place.clone());
-        let place = place.or_else(|| word.as_ref().map(|word| word.place.clone()));
+        let place = place.or_else(|| word.take().map(|word| word.place));
         let place = place.unwrap_or_else(|| storage.place.clone());
         match refusal.help {
             Some(help) => storage.check.problem_with_help(&place, refusal.message, help),
             None => storage.check.problem(&place, refusal.message),
         }
+        // One problem is enough: it does not have to fit the backend as well.
+        word = None;
         StoreLocation::Disk(dir.join(DEFAULT_ROOT))
     });
-    let found = backend_of(&location);
-    match (found, &word) {
+    let backend = backend(storage, &location, word.as_ref());
+    let home = storage.text("home").map(|home| home.value.text);
+    storage.show("home", home.as_deref().unwrap_or(DEFAULT_ROOT));
+    let root = match (&location, home) {
+        (StoreLocation::Disk(root), None) => root.clone(),
+        (StoreLocation::Memory(_), None) if !written.contains("://") => dir.join(written),
+        (_, home) => dir.join(home.unwrap_or_else(|| DEFAULT_ROOT.to_owned())),
+    };
+    let access = own_access(storage, &location, profiles);
+    Place { backend, location, access, root }
+}
+
+/// The place that backend and root say together.
+fn parsed(
+    said: Option<StorageBackend>,
+    root: Option<&Located<String>>,
+    dir: &Path,
+) -> Result<StoreLocation, Refusal> {
+    let written = root.map_or(DEFAULT_ROOT, |root| root.value.as_str());
+    if written.contains("://") {
+        return StoreLocation::parse(written, dir).map_err(Refusal::from);
+    }
+    match said {
+        None | Some(StorageBackend::Local) => Ok(StoreLocation::Disk(dir.join(written))),
+        Some(StorageBackend::Memory) => Ok(StoreLocation::Memory(String::new())),
+        Some(remote) if root.is_none() => Err(Refusal {
+            message: format!("`backend = \"{remote}\"` needs a bucket"),
+            help: Some("write root = \"bucket/folder\"".into()),
+        }),
+        Some(remote) => {
+            let address = format!("{}://{written}", scheme(remote));
+            StoreLocation::parse(&address, dir).map_err(Refusal::from)
+        }
+    }
+}
+
+/// The backend of a place, which has to be the one that was said, if one was.
+fn backend(
+    storage: &mut Section<'_>,
+    location: &StoreLocation,
+    said: Option<&Located<StorageBackend>>,
+) -> StorageBackend {
+    let found = backend_of(location);
+    match (found, said) {
         (None, _) => {
             let message = format!("nothing can be written to `{location}`");
             let help = "write a path, memory://, s3://, gs:// or az://";
@@ -97,17 +133,7 @@ fn place(storage: &mut Section<'_>, profiles: &BTreeMap<String, StorageAccess>) 
     }
     let backend = found.unwrap_or(StorageBackend::Local);
     storage.show("backend", backend.to_string());
-    let home = storage.text("home").map(|home| home.value.text);
-    storage.show("home", home.as_deref().unwrap_or(DEFAULT_ROOT));
-    let root = match (&location, home) {
-        (StoreLocation::Disk(root), None) => root.clone(),
-        (_, home) if backend == StorageBackend::Memory && !written.contains("://") => {
-            dir.join(home.unwrap_or(written))
-        }
-        (_, home) => dir.join(home.unwrap_or_else(|| DEFAULT_ROOT.to_owned())),
-    };
-    let access = own_access(storage, &location, profiles);
-    Place { backend, location, access, root }
+    backend
 }
 
 /// A profile that is named, or the keys beside it; else the profile called like the service.

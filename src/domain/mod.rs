@@ -55,7 +55,6 @@ pub use digest::{AlertDigest, BatchDigest, Digest};
 pub use explain::{ExplainSpec, PlainWords};
 pub use feedback::{Feedback, Incident, Verdict};
 pub use link::{Link, LinkAction, LinkError, LinkKey};
-pub use store_location::StoreLocation;
 pub use location::{BadLocation, Location, StorageAccess, StorageService};
 pub use maintenance::{Maintenance, MaintenanceTime};
 pub use message::{MessageEvent, MessageId};
@@ -86,9 +85,10 @@ pub use source::{
     AdbcSpec, CommandSpec, Endpoint, FileFormat, FileQuery, FileSpec, HttpSpec, InboxSpec,
     PageStep, Paging, ParamValue, PrometheusSpec, PushSpec, RowsAt, WebAuth, WebFormat,
 };
+pub use store_location::StoreLocation;
 pub use system::{
-    CacheSpec, LogFormat, LogSpec, Role, ServerSpec, SpillSpec, StorageBackend, StorageSpec, SystemSpec, TokenSpec,
-    TransferSpec,
+    CacheSpec, LogFormat, LogSpec, Role, ServerSpec, SpillSpec, StorageBackend, StorageSpec,
+    SystemSpec, TokenSpec, TransferSpec,
 };
 pub use time::{Span, TimeError, Timestamp};
 pub use watch::{DigestSpec, HeartbeatSpec, WatchSpec};

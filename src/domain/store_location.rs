@@ -111,7 +111,10 @@ impl StoreLocation {
             }
             Self::Other { scheme, rest } => {
                 let (root, key) = rest.split_once('/')?;
-                Some((Self::Other { scheme: scheme.clone(), rest: root.to_owned() }, key.to_owned()))
+                Some((
+                    Self::Other { scheme: scheme.clone(), rest: root.to_owned() },
+                    key.to_owned(),
+                ))
             }
             Self::Bucket { .. } => None,
         }
@@ -201,7 +204,8 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
-        for text in ["s3://", "s3://UPPER/x", "s3://b/../x", "s3://b//x", "file://x", "s3://@b", "://x"]
+        for text in
+            ["s3://", "s3://UPPER/x", "s3://b/../x", "s3://b//x", "file://x", "s3://@b", "://x"]
         {
             assert!(StoreLocation::parse(text, Path::new("/")).is_err(), "{text}");
         }

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::sha256_hex;
+use super::{aside::aside, sha256_hex};
 use crate::domain::Timestamp;
 
 /// Entries of remote objects in a folder.
@@ -85,7 +85,7 @@ impl Cache {
     pub(super) async fn find(&self, address: &str) -> Option<Kept> {
         let (file, address) = (self.file(address), address.to_owned());
         let (now, ttl) = (self.now(), self.ttl);
-        let found = tokio::task::spawn_blocking(move || read(&file, &address, now, ttl)).await;
+        let found = aside(move || read(&file, &address, now, ttl)).await;
         match found {
             Ok(Ok(kept)) => kept,
             Ok(Err(error)) => {
@@ -103,7 +103,7 @@ impl Cache {
             return;
         }
         let (file, now) = (self.file(&kept.about.address), self.now());
-        let written = tokio::task::spawn_blocking(move || write(&file, &kept, now)).await;
+        let written = aside(move || write(&file, &kept, now)).await;
         if let Ok(Err(error)) = written {
             tracing::warn!("nothing is kept of remote reads: {error}");
             return;
@@ -129,20 +129,20 @@ impl Cache {
     /// entries went.
     pub async fn shrink(&self) -> u64 {
         let (root, now, ttl, most) = (self.root.clone(), self.now(), self.ttl, self.max_bytes);
-        tokio::task::spawn_blocking(move || shrink(&root, now, ttl, most)).await.unwrap_or(0)
+        aside(move || shrink(&root, now, ttl, most)).await.unwrap_or(0)
     }
 
     /// Removes everything; how many entries that were.
     pub async fn clear(&self) -> u64 {
         let root = self.root.clone();
         let now = self.now();
-        tokio::task::spawn_blocking(move || shrink(&root, now, Duration::ZERO, 0)).await.unwrap_or(0)
+        aside(move || shrink(&root, now, Duration::ZERO, 0)).await.unwrap_or(0)
     }
 
     /// How much there is.
     pub async fn usage(&self) -> CacheUsage {
         let root = self.root.clone();
-        let files = tokio::task::spawn_blocking(move || entries(&root)).await.unwrap_or_default();
+        let files = aside(move || entries(&root)).await.unwrap_or_default();
         CacheUsage {
             entries: files.len() as u64,
             bytes: files.iter().map(|entry| entry.n_bytes).sum(),

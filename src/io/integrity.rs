@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Key, StoreError};
+use super::{Key, StoreError, aside::aside};
 
 /// Hex SHA-256 of some bytes.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -21,7 +21,7 @@ pub(super) async fn sha256_aside(bytes: Bytes) -> String {
         return sha256_hex(&bytes);
     }
     let again = bytes.clone();
-    let hashed = tokio::task::spawn_blocking(move || sha256_hex(&bytes)).await;
+    let hashed = aside(move || sha256_hex(&bytes)).await;
     hashed.unwrap_or_else(|_| sha256_hex(&again))
 }
 

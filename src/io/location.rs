@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     counters::Counters,
-    remote::{self, Calls, Patience},
+    remote::{self, Calls, Patience, Way},
 };
 use crate::{
     domain::{StorageAccess, StorageService, Timestamp},
@@ -107,7 +107,8 @@ impl Bucket {
     ) -> Result<Self, LocationError> {
         let patience = Patience { budget: BUDGET, ..Patience::default() };
         let calls = Calls::new(patience, MOST_REQUESTS, Arc::new(Counters::default()));
-        let store = remote::bucket(service, name, access, environment, client, Arc::new(calls));
+        let way = Way { access, environment, client, calls: Arc::new(calls) };
+        let store = remote::bucket(service, name, way);
         let store = store.map_err(|error| match failure(error) {
             LocationError::Failed { message } => LocationError::Settings { message },
             error => error,

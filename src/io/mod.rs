@@ -1,6 +1,7 @@
 //! The I/O layer: stores of objects by key over a folder, memory or another machine, the documented
 //! paths in them, and the formats objects are written in. No other module names an object store.
 
+mod aside;
 mod cache;
 mod condition;
 mod counters;
@@ -36,10 +37,10 @@ pub use integrity::{sha256_hex, verify};
 pub use key::{InvalidKey, Key};
 pub use object_store;
 pub use remote::Patience;
-pub use workspace::{Decision, ResultRole, Tier, Workspace, decide};
-pub use stores::{Backend, Opening, Registry, Settings, Stores};
 pub use retention::{Rule, expired};
 pub use store::{
     Entry, Health, Limits, Listing, Mirrored, Order, Probe, Reader, Stat, Store, Transfer, Usage,
     WriteMode, Writer, Written,
 };
+pub use stores::{Backend, Opening, Registry, Settings, Stores};
+pub use workspace::{Decision, ResultRole, Scoped, Tier, Workspace, decide};

@@ -13,7 +13,7 @@ use object_store::{ObjectStore, memory::InMemory, path, prefix::PrefixStore};
 
 use super::{
     Cache, Counters, Key, Limits, Patience, Store, StoreError,
-    remote::{self, Calls},
+    remote::{self, Calls, Way},
     store::Parts,
 };
 use crate::{
@@ -345,9 +345,10 @@ impl Backend for Buckets {
             return Err(not_its_own(location));
         };
         let access = settings.access(location).cloned().unwrap_or_default();
-        let (environment, client) = (&settings.environment, &settings.client);
+        let (environment, client) = (&*settings.environment, &settings.client);
         let calls = Arc::clone(&opening.calls);
-        let store = remote::bucket(*service, bucket, &access, environment, client, calls)?;
+        let way = Way { access: &access, environment, client, calls };
+        let store = remote::bucket(*service, bucket, way)?;
         match path::Path::parse(prefix)? {
             root if root == path::Path::ROOT => Ok(store),
             prefix => Ok(Arc::new(PrefixStore::new(store, prefix))),

@@ -59,6 +59,37 @@ pub fn decide(role: ResultRole, size: u64, used: u64, limit: Option<u64>) -> Dec
     Decision { tier, reason, used, limit }
 }
 
+/// A store in a folder of its own, which goes with it, however the work ends.
+#[derive(Debug)]
+pub struct Scoped {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Scoped {
+    /// Makes one below a folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be made.
+    pub fn below(folder: &std::path::Path) -> Result<Self, StoreError> {
+        let failed = |source| {
+            let place = folder.display().to_string();
+            StoreError::Io { op: "make a temporary folder in", place, source }
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let own = tempfile::Builder::new().prefix("scope-").tempdir_in(folder).map_err(failed)?;
+        Ok(Self { store: Store::local(own.path())?, _folder: own })
+    }
+}
+
+impl std::ops::Deref for Scoped {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
 /// Results of one piece of work. When it is dropped, intermediate results in memory are gone; those
 /// that were spilled are removed by [`Workspace::close`], and by dropping it where they are files of
 /// this machine.
@@ -224,11 +255,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_scoped_store_goes_with_its_scope() {
+        let folder = tempfile::tempdir().unwrap();
+        let scoped = Scoped::below(folder.path()).unwrap();
+        let key = Key::parse("a/b").unwrap();
+        scoped.put(&key, Bytes::from_static(b"x"), WriteMode::Overwrite).await.unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(scoped);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
     async fn what_does_not_fit_is_spilled_read_alike_and_gone_with_the_workspace() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Store::local(folder.path()).unwrap();
         let work = Workspace::new(Store::memory(), disk.clone(), Some(10));
-        let key = |text| Key::parse(text).unwrap();
+        let key = |text: &str| Key::parse(text).unwrap();
         let put = async |at: &str, text: &'static str, role| {
             work.put(&key(at), Bytes::from_static(text.as_bytes()), role).await.unwrap().0.tier
         };

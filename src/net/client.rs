@@ -79,7 +79,10 @@ impl Client {
     /// As [`Client::to`].
     pub fn keeping(&self, url: &Url, reach: Reach) -> Result<&reqwest::Client, reqwest::Error> {
         let keep = |builder: reqwest::ClientBuilder| {
-            builder.pool_max_idle_per_host(MAX_IDLE).pool_idle_timeout(MAX_IDLE_TIME).tcp_nodelay(true)
+            builder
+                .pool_max_idle_per_host(MAX_IDLE)
+                .pool_idle_timeout(MAX_IDLE_TIME)
+                .tcp_nodelay(true)
         };
         self.keeping.client(url, reach, keep)
     }

@@ -8,7 +8,9 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use super::{delivery::DeliveryMetrics, people::PeopleMetrics, push::PushMetrics, store::StoreMetrics};
+use super::{
+    delivery::DeliveryMetrics, people::PeopleMetrics, push::PushMetrics, store::StoreMetrics,
+};
 use crate::domain::{
     AlertKind, BatchName, InjectedKind, JobKind, NoScore, RejectReason, RunState, Span, Timestamp,
 };

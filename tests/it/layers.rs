@@ -95,7 +95,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["net/", "notify/", "sources/web/", "sources/file/fetch.rs"]),
     ("lettre::", &["notify/email/", "config/channels/email.rs"]),
     ("toml::", &["config/"]),
-    ("std::env::", &["config/", "sources/servers.rs"]),
+    ("std::env::", &["config/", "sources/servers.rs", "io/testing.rs"]),
     ("Utc::now", &["runtime/clock.rs"]),
     (
         "Instant::now",

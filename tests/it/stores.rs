@@ -116,7 +116,10 @@ fn objects_are_put_got_looked_at_and_removed() {
     project.write("a.json", "{\"a\": 1}");
     let file = project.path().join("a.json").display().to_string();
     let put = project.json(&["store", "put", &file, "notes/a.json"]);
-    assert_eq!((put["size"].as_u64(), put["content_type"].as_str()), (Some(8), Some("application/json")));
+    assert_eq!(
+        (put["size"].as_u64(), put["content_type"].as_str()),
+        (Some(8), Some("application/json"))
+    );
     let etag = put["etag"].as_str().unwrap();
     project.run(&["store", "put", &file, "notes/a.json", "--if-absent"]).exited(1);
     let bound = ["store", "put", &file, "notes/a.json", "--if-match", etag];
@@ -167,7 +170,10 @@ fn old_objects_are_named_and_removed_only_when_told() {
         project.run(&["store", "put", &file, key]).succeeded();
     }
     let named = project.json(&["store", "retain", "old", "--keep", "1"]);
-    assert_eq!((named["removed"].as_array().unwrap().len(), named["is_dry"].as_bool()), (2, Some(true)));
+    assert_eq!(
+        (named["removed"].as_array().unwrap().len(), named["is_dry"].as_bool()),
+        (2, Some(true))
+    );
     assert_eq!(project.run(&["store", "keys", "old"]).stdout.lines().count(), 3);
     project.run(&["store", "retain", "old", "--keep", "1", "--older", "1d", "--apply"]).succeeded();
     assert_eq!(project.run(&["store", "keys", "old"]).stdout.lines().count(), 3);

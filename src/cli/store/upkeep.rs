@@ -1,11 +1,13 @@
 //! Commands that look after stores.
 
+use std::io::Write as _;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
     config::Project,
-    domain::Span,
+    domain::{Span, words::shown},
     io::{CacheUsage, Listing, Rule, Stores, expired},
     runtime::clock,
 };
@@ -64,8 +66,9 @@ pub(super) async fn retain(
         is_dry: !command.apply,
     };
     if !global.json {
+        let mut out = std::io::stdout().lock();
         for key in &retained.removed {
-            println!("{}", crate::domain::words::shown(key));
+            writeln!(out, "{}", shown(key))?;
         }
     }
     let verb = if command.apply { "removed" } else { "would be removed (--apply does it)" };

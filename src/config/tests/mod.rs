@@ -9,6 +9,7 @@ mod routes;
 mod rules;
 mod secrets;
 mod server;
+mod storage;
 mod files;
 mod web;
 

@@ -295,10 +295,6 @@ fn the_system_file_is_checked() {
         &["anomstack.toml:2:8: `localhost` is not an IP address (write 127.0.0.1 or ::1)"],
     );
     check_system(
-        "[storage]\nbackend = \"s3\"",
-        &["anomstack.toml:2:11: `s3` is not one of local, memory (not available in this version)"],
-    );
-    check_system(
         "[io]\nchunk_size = 0",
         &["anomstack.toml:2:14: `chunk_size` is 0; it must lie between 1 and 10000000"],
     );

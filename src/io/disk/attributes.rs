@@ -25,7 +25,7 @@ pub(super) fn write(file: &File, attributes: &Attributes) -> std::io::Result<boo
         };
         match fsetxattr(file, name, value.as_bytes(), XattrFlags::empty()) {
             Ok(()) => {}
-            Err(Errno::NOTSUP | Errno::PERM | Errno::NOSPC) => return Ok(false),
+            Err(Errno::NOTSUP | Errno::PERM) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
     }

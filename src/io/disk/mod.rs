@@ -20,9 +20,11 @@ use futures::{
 };
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, Result, local::LocalFileSystem, path::Path,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result, local::LocalFileSystem, path::Path,
 };
+
+use crate::io::aside::aside;
 
 pub(super) use folder::{is_outside, make_folder, sweep};
 use stage::Staged;
@@ -133,7 +135,7 @@ impl ObjectStore for Disk {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(work).await?
+    aside(work).await?
 }
 
 /// The system's error, with the file it is about.

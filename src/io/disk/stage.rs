@@ -32,11 +32,10 @@ pub(super) struct Staged {
 impl Staged {
     /// Makes the file, and the folders above it.
     pub(super) fn create(target: &Path) -> Result<Self> {
-        let name = target.file_name().unwrap_or_default();
+        // Listings hide a name whose first `#` is followed by digits alone.
+        let name = target.file_name().unwrap_or_default().to_string_lossy().replace('#', "_");
         for nth in 0_u32.. {
-            let mut staged = name.to_owned();
-            staged.push(format!("#{nth}"));
-            let path = target.with_file_name(staged);
+            let path = target.with_file_name(format!("{name}#{nth}"));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => {
                     let target = target.to_path_buf();
@@ -74,7 +73,11 @@ impl Staged {
             PutMode::Update(_) => FlockOperation::LockExclusive,
             PutMode::Overwrite | PutMode::Create => FlockOperation::LockShared,
         };
-        flock(&folder, lock).map_err(|error| io(error.into()))?;
+        let locked = flock(&folder, lock);
+        if matches!(mode, PutMode::Update(_)) {
+            // Others do without where the file system has no locks.
+            locked.map_err(|error| io(error.into()))?;
+        }
         self.name(mode)?;
         self.is_published = true;
         folder.sync_all().map_err(io)?;
@@ -116,7 +119,9 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.is_published && let Err(error) = std::fs::remove_file(&self.path) {
+        if !self.is_published
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
             tracing::warn!("could not remove {}: {error}", self.path.display());
         }
     }
@@ -126,7 +131,8 @@ impl Drop for Staged {
 pub(super) fn remove(file: &Path) -> Result<()> {
     let io = |error| failed(file, error);
     let folder = File::open(folder_of(file)).map_err(io)?;
-    flock(&folder, FlockOperation::LockShared).map_err(|error| io(error.into()))?;
+    // Without locks nothing can be bound to a content either.
+    let _locked = flock(&folder, FlockOperation::LockShared).is_ok();
     std::fs::remove_file(file).map_err(io)
 }
 

@@ -68,9 +68,15 @@ impl HttpService for Caller {
 enum Attempt {
     Answered(HttpResponse),
     /// The other side asked to be left alone for a while, and did nothing.
-    TooMuch { asked: Option<Duration>, said: String },
+    TooMuch {
+        asked: Option<Duration>,
+        said: String,
+    },
     /// It is not known to have been carried out, or is known not to have been.
-    Failed { fate: Fate, said: String },
+    Failed {
+        fate: Fate,
+        said: String,
+    },
     /// No use in trying again.
     Hopeless(HttpError),
 }
@@ -149,7 +155,9 @@ fn may_repeat(request: &HttpRequest) -> bool {
     let is_bound = CONDITIONS.iter().any(|name| request.headers().contains_key(*name));
     match request.method().as_str() {
         "GET" | "HEAD" => true,
-        "POST" => request.uri().query().is_some_and(|query| query.split('&').any(|q| q == "delete")),
+        "POST" => {
+            request.uri().query().is_some_and(|query| query.split('&').any(|q| q == "delete"))
+        }
         _ => !is_bound,
     }
 }

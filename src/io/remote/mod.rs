@@ -9,7 +9,7 @@ mod trouble;
 mod web;
 
 pub(super) use connect::Calls;
-pub(super) use open::bucket;
+pub(super) use open::{Way, bucket};
 pub use patience::Patience;
 pub(super) use trouble::{Fate, trouble};
 pub(super) use web::web;

@@ -30,19 +30,26 @@ const CREDENTIAL_WORDS: [&str; 10] = [
     "SKIP_SIGNATURE",
 ];
 
+/// How a place on another machine is reached.
+#[derive(Debug)]
+pub(in crate::io) struct Way<'w> {
+    /// What is said of it.
+    pub(in crate::io) access: &'w StorageAccess,
+    /// What is absent there.
+    pub(in crate::io) environment: &'w BTreeMap<String, String>,
+    /// By what.
+    pub(in crate::io) client: &'w Client,
+    /// How often, and how many at once.
+    pub(in crate::io) calls: Arc<Calls>,
+}
+
 /// Opens a bucket; nothing is asked of it yet. An endpoint of one's own never gets credentials of the
 /// environment: those are meant for the service itself.
 ///
 /// # Errors
 /// When something is missing or does not fit together.
-pub(in crate::io) fn bucket(
-    service: StorageService,
-    name: &str,
-    access: &StorageAccess,
-    environment: &BTreeMap<String, String>,
-    client: &Client,
-    calls: Arc<Calls>,
-) -> Opened {
+pub(in crate::io) fn bucket(service: StorageService, name: &str, way: Way<'_>) -> Opened {
+    let Way { access, environment, client, calls } = way;
     let reach = match &access.endpoint {
         Some(_) if !access.allow_private => Reach::Public,
         // The services' own addresses, and the metadata service of the machine.
@@ -178,9 +185,5 @@ pub(super) fn client_options() -> ClientOptions {
 
 /// Repeating is the caller's.
 pub(super) fn no_retries() -> RetryConfig {
-    RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: 0,
-        retry_timeout: Duration::ZERO,
-    }
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: Duration::ZERO }
 }

@@ -8,11 +8,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use object_store::{ObjectMeta, path::Path};
 
 use super::{Entry, Order, Store};
-use crate::io::{
-    Key, StoreError,
-    disk::make_folder,
-    error::foreign,
-};
+use crate::io::{Key, StoreError, aside::aside, disk::make_folder, error::foreign};
 
 /// Which objects a listing names.
 #[derive(Debug, Clone, Default)]
@@ -114,9 +110,7 @@ impl Store {
         let failed = |source| foreign("list", listing.prefix.clone(), source);
         let listed: Vec<ObjectMeta> = match listing.is_flat {
             true => self.level(&folder).await.map_err(failed)?.objects,
-            false => {
-                self.shared.backend.list(Some(&folder)).try_collect().await.map_err(failed)?
-            }
+            false => self.shared.backend.list(Some(&folder)).try_collect().await.map_err(failed)?,
         };
         // A file that was put there by hand under a name no key can have is not an object.
         let mut found: Vec<Entry> = listed.into_iter().filter_map(entry).collect();
@@ -162,7 +156,7 @@ impl Store {
         let place = root.join(folder.trim_matches('/'));
         let made = {
             let place = place.clone();
-            tokio::task::spawn_blocking(move || make_folder(&place)).await
+            aside(move || make_folder(&place)).await
         };
         let made = made.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         made.map_err(|source| {

@@ -14,9 +14,7 @@ mod writer;
 
 use std::{fmt, fs, path::Path as FsPath, sync::Arc};
 
-use object_store::{
-    ObjectStore, memory::InMemory,
-};
+use object_store::{ObjectStore, memory::InMemory};
 
 pub use list::{Listing, Usage};
 pub use order::Order;

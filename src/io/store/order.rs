@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn numbers_in_names_count_as_numbers_of_any_length() {
-        let mut names = ["f10", "f2", "f1", "f02", "f2a", "f", "g1", "f123456789012345678901", "f/3"];
+        let mut names =
+            ["f10", "f2", "f1", "f02", "f2a", "f", "g1", "f123456789012345678901", "f/3"];
         names.sort_by(|a, b| natural(a, b));
         let expected =
             ["f", "f/3", "f1", "f02", "f2", "f2a", "f10", "f123456789012345678901", "g1"];

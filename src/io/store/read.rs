@@ -190,7 +190,12 @@ impl Reader {
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         loop {
             let stall = self.store.shared.patience.answer;
-            let piece = match tokio::time::timeout(stall, self.body.next()).await {
+            // A disk is waited for as long as it takes.
+            let next = match self.store.is_remote() {
+                true => tokio::time::timeout(stall, self.body.next()).await,
+                false => Ok(self.body.next().await),
+            };
+            let piece = match next {
                 Ok(Some(Ok(piece))) => piece,
                 Ok(None) if self.n_read < self.stat.size => {
                     self.resume("the body ended early".into()).await?;

@@ -81,8 +81,7 @@ impl Store {
                 Transfer::Replace => CopyMode::Overwrite,
             };
             let options = CopyOptions::new().with_mode(mode);
-            let copied =
-                self.shared.backend.copy_opts(&from.path(), &to.path(), options).await;
+            let copied = self.shared.backend.copy_opts(&from.path(), &to.path(), options).await;
             target.forget_cached(to).await;
             copied.map_err(|error| two_key_failure("copy", from, to, error))?;
             return Ok(stat);
@@ -190,12 +189,17 @@ impl Store {
         (prune, dry): (bool, bool),
     ) -> Result<Mirrored, StoreError> {
         let sources = self.list(&Listing::of(from)).await?;
-        let mut stray: std::collections::BTreeMap<String, super::Entry> =
-            target.list(&Listing::of(to)).await?.into_iter().map(|e| (e.key.to_string(), e)).collect();
+        let mut stray: std::collections::BTreeMap<String, super::Entry> = target
+            .list(&Listing::of(to))
+            .await?
+            .into_iter()
+            .map(|e| (e.key.to_string(), e))
+            .collect();
         let mut mirrored = Mirrored::default();
         let mut wanted = Vec::new();
         for source in sources {
-            let below = source.key.as_str()[from.trim_end_matches('/').len()..].trim_start_matches('/');
+            let below =
+                source.key.as_str()[from.trim_end_matches('/').len()..].trim_start_matches('/');
             let key = match to.trim_end_matches('/') {
                 "" => Key::parse(below)?,
                 folder => Key::parse(&format!("{folder}/{below}"))?,
@@ -236,12 +240,7 @@ impl Store {
 
     /// Whether two objects of the same size hold the same bytes: by what was recorded with them, or
     /// else by reading both.
-    async fn holds_same(
-        &self,
-        from: &Key,
-        target: &Store,
-        to: &Key,
-    ) -> Result<bool, StoreError> {
+    async fn holds_same(&self, from: &Key, target: &Store, to: &Key) -> Result<bool, StoreError> {
         let (source, there) = (self.stat(from).await?, target.stat(to).await?);
         let source = match source.sha256 {
             Some(sha256) => sha256,
@@ -291,10 +290,13 @@ impl Store {
         objects: Vec<(Key, bytes::Bytes)>,
         mode: WriteMode<'_>,
     ) -> Vec<Result<Written, StoreError>> {
-        let put = |(key, bytes): (Key, bytes::Bytes)| async move {
-            self.put(&key, bytes, mode).await
-        };
-        stream::iter(objects).map(put).buffered(self.shared.limits.concurrency.max(1)).collect().await
+        let put =
+            |(key, bytes): (Key, bytes::Bytes)| async move { self.put(&key, bytes, mode).await };
+        stream::iter(objects)
+            .map(put)
+            .buffered(self.shared.limits.concurrency.max(1))
+            .collect()
+            .await
     }
 
     /// Reads several objects, a bounded number at once; what came of each, in order.
@@ -306,10 +308,8 @@ impl Store {
     /// Whether the store itself copies so. S3 either overlooks what is in the way or forgets what was
     /// said of the source.
     fn copies_within(&self, how: Transfer) -> bool {
-        let is_s3 = matches!(
-            self.location(),
-            StoreLocation::Bucket { service: StorageService::S3, .. }
-        );
+        let is_s3 =
+            matches!(self.location(), StoreLocation::Bucket { service: StorageService::S3, .. });
         how == Transfer::Replace || !is_s3
     }
 

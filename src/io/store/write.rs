@@ -97,7 +97,9 @@ impl Store {
             let found = match self.stat(key).await {
                 Ok(stat) => Some(stat),
                 Err(StoreError::NotFound { .. }) => None,
-                Err(_) => return Err(StoreError::Unknown { key: key.clone(), source: error.into() }),
+                Err(_) => {
+                    return Err(StoreError::Unknown { key: key.clone(), source: error.into() });
+                }
             };
             if let Some(stat) = found.as_ref().filter(|stat| stat.write == own) {
                 return Ok(stat.etag.clone());

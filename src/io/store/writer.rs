@@ -9,7 +9,7 @@ use std::{collections::VecDeque, fmt, io::SeekFrom, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use object_store::{
-    Attributes, MultipartUpload, PutMultipartOptions, PutPayload, UploadPart,
+    Attributes, MultipartUpload, PutMode, PutMultipartOptions, PutPayload, UploadPart,
 };
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -235,9 +235,12 @@ impl Writer {
         }
         let Pieces { upload, said, .. } = pieces;
         let upload = Arc::new(Mutex::new(upload));
+        let is_bound = self.binds_the_end();
         let end = |mode| {
+            let mode = if is_bound { mode } else { PutMode::Overwrite };
             let (upload, said) = (Arc::clone(&upload), said.clone());
-            async move { condition::under(mode, said, upload.lock().await.complete()).await }.boxed()
+            async move { condition::under(mode, said, upload.lock().await.complete()).await }
+                .boxed()
         };
         let (store, key) = (&self.store, &self.key);
         let settled = store.settle(key, mode, &said, &end).await;
@@ -247,18 +250,25 @@ impl Writer {
         settled
     }
 
-    /// Where the end of an upload cannot be bound to a condition, it is looked at just before.
-    async fn check_before_end(&mut self, mode: WriteMode<'_>) -> Result<(), StoreError> {
-        let is_bound = match self.store.location() {
+    fn binds_the_end(&self) -> bool {
+        match self.store.location() {
             StoreLocation::Bucket { service, .. } => *service == StorageService::S3,
             _ => true,
-        };
+        }
+    }
+
+    /// Before the end of an upload it is looked whether its condition holds: not every store binds the
+    /// end to it, or keeps it when told.
+    async fn check_before_end(&mut self, mode: WriteMode<'_>) -> Result<(), StoreError> {
+        if !self.store.is_remote() {
+            return Ok(());
+        }
         let key = &self.key;
         match mode {
-            WriteMode::CreateOnly if !is_bound && self.store.exists(key).await? => {
+            WriteMode::CreateOnly if self.store.exists(key).await? => {
                 Err(StoreError::AlreadyExists { key: key.clone() })
             }
-            WriteMode::IfUnchanged(etag) if !is_bound => match self.store.stat(key).await {
+            WriteMode::IfUnchanged(etag) => match self.store.stat(key).await {
                 Ok(stat) if stat.etag.as_deref() == Some(etag) => Ok(()),
                 Ok(_) | Err(StoreError::NotFound { .. }) => {
                     Err(StoreError::Changed { key: key.clone() })

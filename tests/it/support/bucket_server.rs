@@ -91,6 +91,7 @@ impl BucketServer {
         let contents = Arc::default();
         let server = Self { address, contents };
         let app = Router::new().fallback(answer).with_state(server.clone());
+        #[expect(clippy::disallowed_methods, reason = "it ends with the runtime of its test")]
         tokio::spawn(async move { axum::serve(listener, app).await });
         server
     }
@@ -459,9 +460,10 @@ fn status(code: u16, body: &str) -> Response<Body> {
 
 fn decoded(text: &str) -> String {
     let pair = text.replace('+', "%2B");
-    let found = url::form_urlencoded::parse(pair.replace('&', "%26").replace('=', "%3D").as_bytes())
-        .next()
-        .map(|(key, _)| key.into_owned());
+    let found =
+        url::form_urlencoded::parse(pair.replace('&', "%26").replace('=', "%3D").as_bytes())
+            .next()
+            .map(|(key, _)| key.into_owned());
     found.unwrap_or_default()
 }
 

@@ -116,8 +116,7 @@ impl Essence {
 }
 
 fn open(project: &Project) -> Store {
-    Store::local(&project.root())
-    .unwrap()
+    Store::local(&project.root()).unwrap()
 }
 
 type Points = Vec<(String, Timestamp, u64)>;

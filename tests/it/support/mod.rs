@@ -1,5 +1,6 @@
 //! What the tests share: project folders, the program run on them, and what it left there.
 
+#[allow(dead_code, reason = "the tests of the crate itself use the rest of it")]
 mod bucket_server;
 mod contents;
 mod csv;
