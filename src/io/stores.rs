@@ -198,6 +198,12 @@ impl Stores {
             ..settings
         };
         let own = open(&registry, &settings, &spec.location, Some(&spec.access))?;
+        let mut settings = settings;
+        if let StoreLocation::Bucket { service, .. } = &spec.location {
+            // Other buckets of the same service are reached as its own one is.
+            let name = service.to_string();
+            settings.profiles.entry(name).or_insert_with(|| spec.access.clone());
+        }
         Ok(Self::new(registry, settings, own))
     }
 

@@ -89,6 +89,8 @@ async fn objects_go_from_store_to_store_by_their_addresses() {
     project.write("in/a.csv", "x\n1\n");
     project.write("in/b/c.json", "{}");
     let folder = project.path().join("in").display().to_string();
+    // Without a name, another bucket is reached as the project's own is.
+    project.run(&["store", "keys", "s3://bucket/"]).succeeded();
     let mirrored = project.json(&["store", "mirror", &folder, "s3://lake@bucket/copy"]);
     assert_eq!(mirrored["copied"], serde_json::json!(["copy/a.csv", "copy/b/c.json"]));
     assert_eq!(server.keys(), ["copy/a.csv", "copy/b/c.json"]);
@@ -156,9 +158,10 @@ fn objects_are_put_got_looked_at_and_removed() {
     assert_eq!(keys, "notes/in\nquarantine/notes/a.json\n");
     project.run(&["store", "delete", "notes/none"]).exited(1);
     project.run(&["store", "delete", "notes/none", "--missing-ok"]).succeeded();
-    for key in ["../out", "a/../../b", "a\\b", "/etc/../etc/hostname/../x#1"] {
+    for key in ["a/../../b", "..", "a\\b", "a//b", "x#1", ""] {
         let ran = project.run(&["store", "put", &file, key]);
-        assert_ne!(ran.code, Some(0), "{key}");
+        ran.exited(2);
+        assert!(ran.stderr.contains("is not a key"), "{key}: {}", ran.stderr);
     }
 }
 

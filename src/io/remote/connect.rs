@@ -180,7 +180,7 @@ fn bind_to_condition(request: &mut HttpRequest) {
 }
 
 fn of_failure(error: HttpError) -> Attempt {
-    if std::error::Error::source(&error).is_some_and(|source| has_forbidden(source)) {
+    if std::error::Error::source(&error).is_some_and(has_forbidden) {
         return Attempt::Hopeless(error);
     }
     let fate = match error.kind() {

@@ -43,7 +43,8 @@ impl Store {
         size: Option<u64>,
         sha256: Option<&str>,
     ) -> Result<Bytes, StoreError> {
-        self.reader_from(key, size, sha256).await?.all().await
+        // Boxed, because the futures of all jobs hold it.
+        Box::pin(async { self.reader_from(key, size, sha256).await?.all().await }).await
     }
 
     /// Reads an object whole and compares it with what was recorded of it elsewhere.
@@ -57,9 +58,7 @@ impl Store {
         sha256: &str,
         size: u64,
     ) -> Result<Bytes, StoreError> {
-        let mut reader = self.reader_from(key, Some(size), Some(sha256)).await?;
-        reader.expected = None;
-        let bytes = reader.all().await?;
+        let bytes = self.unchecked(key, size, Some(sha256)).await?;
         verify(key, &bytes, sha256, size)?;
         Ok(bytes)
     }
@@ -69,9 +68,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the size differs.
     pub async fn get_sized(&self, key: &Key, size: u64) -> Result<Bytes, StoreError> {
-        let mut reader = self.reader_from(key, Some(size), None).await?;
-        reader.expected = None;
-        reader.all().await
+        self.unchecked(key, size, None).await
+    }
+
+    /// Reads an object of a known size, for who compares it with a checksum known elsewhere.
+    async fn unchecked(
+        &self,
+        key: &Key,
+        size: u64,
+        sha256: Option<&str>,
+    ) -> Result<Bytes, StoreError> {
+        Box::pin(async {
+            let mut reader = self.reader_from(key, Some(size), sha256).await?;
+            reader.expected = None;
+            reader.all().await
+        })
+        .await
     }
 
     /// Reads some bytes of an object. Nothing is compared.

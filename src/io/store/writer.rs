@@ -29,6 +29,10 @@ use crate::{
 
 /// S3 takes no smaller pieces but the last.
 const LEAST_CHUNK: u64 = 5 * 1024 * 1024;
+/// Bytes of pieces under way: memory stays bounded whatever their size.
+const MOST_UNDER_WAY: u64 = 96 * 1024 * 1024;
+/// More at once make no disk faster.
+const MOST_ON_DISK: u64 = 2;
 /// No service takes more pieces of one object.
 const MOST_PIECES: u64 = 10_000;
 
@@ -63,6 +67,8 @@ struct Pieces {
     waiting: VecDeque<Bytes>,
     n_waiting: u64,
     chunk: u64,
+    /// Pieces at once.
+    most: usize,
     said: Attributes,
 }
 
@@ -129,7 +135,7 @@ impl Writer {
         match &mut self.kept {
             Kept::Memory(pieces) => pieces.push(bytes),
             Kept::Pieces(pieces) => {
-                pieces.push(bytes, &self.key, self.store.shared.limits.concurrency).await?;
+                pieces.push(bytes, &self.key).await?;
             }
             Kept::File(file) => {
                 file.write_all(&bytes).await.map_err(|error| aside(&self.key, error))?;
@@ -171,8 +177,13 @@ impl Writer {
         let upload = upload.map_err(|error| failure("write", &self.key, error))?;
         let least = if self.store.is_remote() { LEAST_CHUNK } else { 1 };
         let chunk = self.store.shared.limits.chunk.max(least).max(size.div_ceil(MOST_PIECES));
+        let at_once = match self.store.is_remote() {
+            true => self.store.shared.limits.concurrency as u64,
+            false => MOST_ON_DISK,
+        };
+        let most = usize::try_from(at_once.min(MOST_UNDER_WAY / chunk).max(1)).unwrap_or(1);
         let (under_way, waiting) = (FuturesUnordered::new(), VecDeque::new());
-        Ok(Pieces { upload, under_way, waiting, n_waiting: 0, chunk, said })
+        Ok(Pieces { upload, under_way, waiting, n_waiting: 0, chunk, most, said })
     }
 
     /// Makes the object visible, whole and durable.
@@ -297,20 +308,19 @@ impl Writer {
             if file.read_buf(&mut buffer).await.map_err(failed)? == 0 {
                 break;
             }
-            let concurrency = self.store.shared.limits.concurrency;
-            pieces.push(buffer.freeze(), &key, concurrency).await?;
+            pieces.push(buffer.freeze(), &key).await?;
         }
         self.complete(pieces, mode, sha256).await
     }
 }
 
 impl Pieces {
-    async fn push(&mut self, bytes: Bytes, key: &Key, most: usize) -> Result<(), StoreError> {
+    async fn push(&mut self, bytes: Bytes, key: &Key) -> Result<(), StoreError> {
         self.n_waiting += bytes.len() as u64;
         self.waiting.push_back(bytes);
         while self.chunk <= self.n_waiting {
             self.part(self.chunk);
-            while most.max(1) <= self.under_way.len() {
+            while self.most <= self.under_way.len() {
                 self.one_arrived(key).await?;
             }
         }
