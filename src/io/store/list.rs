@@ -8,7 +8,10 @@ use globset::{GlobBuilder, GlobMatcher};
 use object_store::{ObjectMeta, path::Path};
 
 use super::{Entry, Order, Store};
-use crate::io::{Key, StoreError, aside::aside, disk::make_folder, error::foreign};
+use crate::{
+    domain::StoreLocation,
+    io::{Key, StoreError, aside::aside, disk::make_folder, error::foreign},
+};
 
 /// Which objects a listing names.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +110,7 @@ impl Store {
     /// [`StoreError::InvalidKey`] when the prefix is no folder's name.
     pub async fn list(&self, listing: &Listing) -> Result<Vec<Entry>, StoreError> {
         let folder = self.folder(&listing.prefix).await?;
-        let failed = |source| foreign("list", listing.prefix.clone(), source);
+        let failed = |source| self.not_listed(&listing.prefix, source);
         let listed: Vec<ObjectMeta> = match listing.is_flat {
             true => self.level(&folder).await.map_err(failed)?.objects,
             false => self.shared.backend.list(Some(&folder)).try_collect().await.map_err(failed)?,
@@ -126,7 +129,7 @@ impl Store {
     pub async fn folders(&self, prefix: &str, order: Order) -> Result<Vec<Key>, StoreError> {
         let folder = self.folder(prefix).await?;
         let level = self.level(&folder).await;
-        let level = level.map_err(|source| foreign("list", prefix.to_owned(), source))?;
+        let level = level.map_err(|source| self.not_listed(prefix, source))?;
         let as_key = |path: &Path| Key::parse(path.as_ref().trim_end_matches('/')).ok();
         let mut folders: Vec<Key> = level.common_prefixes.iter().filter_map(as_key).collect();
         folders.sort_by(|a, b| order.compare(a, b));
@@ -180,7 +183,7 @@ impl Store {
         }
         let mut listed = self.shared.backend.list(Some(&path));
         let first = listed.try_next().await;
-        let first = first.map_err(|source| foreign("list", folder.to_owned(), source))?;
+        let first = first.map_err(|source| self.not_listed(folder, source))?;
         Ok(first.is_some())
     }
 
@@ -205,6 +208,17 @@ impl Store {
         let mut usage: Vec<Usage> = folders.into_iter().map(of).collect();
         usage.push(Usage { folder: ".".into(), objects: n_all, bytes: bytes_all });
         Ok(usage)
+    }
+
+    fn not_listed(&self, folder: &str, source: object_store::Error) -> StoreError {
+        let place = format!("{}/{folder}", self.location().to_string().trim_end_matches('/'));
+        match (self.location(), foreign("list", place, source)) {
+            (StoreLocation::Web(_), StoreError::Backend { place, .. }) => {
+                let reason = "a web server can be listed only where it speaks WebDAV".to_owned();
+                StoreError::NotSupported { place, reason }
+            }
+            (_, error) => error,
+        }
     }
 
     /// A folder's path, checked; `""` is the root.
