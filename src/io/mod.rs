@@ -6,6 +6,7 @@ mod cache;
 mod condition;
 mod counters;
 mod disk;
+mod allowance;
 mod error;
 mod integrity;
 mod key;
@@ -16,6 +17,7 @@ mod store;
 mod stores;
 mod workspace;
 
+pub mod claims;
 pub mod csv;
 pub mod json;
 pub mod layout;
@@ -32,6 +34,7 @@ mod testing;
 
 pub use cache::{Cache, CacheUsage};
 pub use counters::{Counters, Counts};
+pub use allowance::Allowance;
 pub use error::StoreError;
 pub use integrity::{sha256_hex, verify};
 pub use key::{InvalidKey, Key};

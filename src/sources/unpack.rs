@@ -1,73 +1,19 @@
 //! Compressed inputs, known by their first bytes: gzip of any number of members, Zstandard, bzip2;
 //! unpacked while they are read, within a number of bytes.
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, BufReader, Chain, Cursor, Read},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 
 use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use zstd::stream::read::Decoder;
 
 use super::{SourceError, error::printable};
+use crate::io::{Allowance, claims::Wrong};
 
 /// Enough to know any of the formats by.
 const N_PEEKED: usize = 16;
 /// Largest window of a Zstandard frame, as a power of two: what `zstd --long` asks for.
 const LARGEST_WINDOW: u32 = 27;
-
-/// How many bytes may still be read; clones share it.
-#[derive(Debug, Clone)]
-pub(super) struct Allowance {
-    left: Arc<AtomicU64>,
-    all: u64,
-}
-
-impl Allowance {
-    pub(super) fn new(max_bytes: u64) -> Self {
-        Self { left: Arc::new(AtomicU64::new(max_bytes)), all: max_bytes }
-    }
-
-    /// How many are left.
-    pub(super) fn left(&self) -> u64 {
-        self.left.load(Ordering::Relaxed)
-    }
-
-    /// The whole of it.
-    pub(super) const fn all(&self) -> u64 {
-        self.all
-    }
-
-    /// Takes bytes off it.
-    pub(super) fn spend(&self, n_bytes: u64) -> io::Result<()> {
-        let left = self.left();
-        if left < n_bytes {
-            return Err(io::Error::other(Spent { max_bytes: self.all }));
-        }
-        self.left.store(left - n_bytes, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// More came out than may.
-#[derive(Debug)]
-struct Spent {
-    max_bytes: u64,
-}
-
-impl fmt::Display for Spent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more than {} bytes", self.max_bytes)
-    }
-}
-
-impl Error for Spent {}
 
 /// Gives what it reads within an allowance.
 struct Allowed<R> {
@@ -134,10 +80,19 @@ pub(super) fn inflate(bytes: Vec<u8>, max_bytes: u64, place: &str) -> Result<Vec
 /// Why a stream broke off.
 pub(super) fn unreadable(error: io::Error, place: &str) -> SourceError {
     let place = place.to_owned();
-    let spent = error.get_ref().and_then(|inner| inner.downcast_ref::<Spent>());
-    match spent {
-        Some(Spent { max_bytes }) => SourceError::TooManyBytes { place, max_bytes: *max_bytes },
+    match Allowance::spent_by(&error) {
+        Some(max_bytes) => SourceError::TooManyBytes { place, max_bytes },
         None => SourceError::Decode { place, message: printable(&error.to_string()) },
+    }
+}
+
+/// Why a file is not read whose claims are wrong.
+pub(super) fn refused(wrong: Wrong, place: &str) -> SourceError {
+    match wrong {
+        Wrong::Claim(message) => {
+            SourceError::Decode { place: place.to_owned(), message: printable(&message) }
+        }
+        Wrong::Read(error) => unreadable(error, place),
     }
 }
 

@@ -10,10 +10,13 @@ use polars_arrow::io::ipc::read::{
     FileMetadata, FileReader, StreamReader, StreamState, read_file_metadata, read_stream_metadata,
 };
 
-use super::{format::Frames, messages::Messages};
-use crate::sources::{
-    SourceError, rows,
-    unpack::{Allowance, unreadable},
+use super::format::Frames;
+use crate::{
+    io::{Allowance, claims::arrow::Messages},
+    sources::{
+        SourceError, rows,
+        unpack::{refused, unreadable},
+    },
 };
 
 /// What an Arrow file begins with; a stream has no such mark.
@@ -36,14 +39,15 @@ pub(super) fn frames(
     file.rewind().map_err(failed)?;
     let batches = if start == MAGIC {
         let metadata = read_file_metadata(&mut file).map_err(&wrong)?;
-        let mut messages = Messages { file: &mut file, n_bytes, place, allowance };
+        let mut messages = Messages { file: &mut file, n_bytes, allowance };
         for block in metadata.dictionaries.iter().flatten().chain(&metadata.blocks) {
             let at = u64::try_from(block.offset).unwrap_or(n_bytes);
-            messages.check(at)?;
+            messages.check(at).map_err(|wrong| refused(wrong, place))?;
         }
         of_file(file, metadata)
     } else {
-        Messages { file: &mut file, n_bytes, place, allowance }.check_stream()?;
+        let mut messages = Messages { file: &mut file, n_bytes, allowance };
+        messages.check_stream().map_err(|wrong| refused(wrong, place))?;
         file.rewind().map_err(failed)?;
         of_stream(file).map_err(&wrong)?
     };

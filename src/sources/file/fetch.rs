@@ -10,12 +10,11 @@ use super::find::{At, Listed};
 use crate::{
     compute::Compute,
     domain::{Secret, StorageAccess},
-    io::location::LocationError,
+    io::{Allowance, location::LocationError},
     net::{self, Reach, chain},
     sources::{
         ReadContext, SourceError,
         error::{printable, scrub},
-        unpack::Allowance,
         web::same_host,
     },
 };

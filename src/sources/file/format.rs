@@ -10,13 +10,14 @@ use polars::prelude::DataFrame;
 use super::{arrow, parquet};
 use crate::{
     domain::FileFormat,
+    io::Allowance,
     sources::{
         SourceError,
         csv::Csv,
         error::printable,
         lines::JsonLines,
         rows,
-        unpack::{Allowance, Stream, peek, unpacked, unreadable},
+        unpack::{Stream, peek, unpacked, unreadable},
     },
 };
 

@@ -6,8 +6,6 @@ mod arrow;
 mod fetch;
 mod find;
 mod format;
-mod messages;
-mod pages;
 mod parquet;
 mod query;
 #[cfg(test)]
@@ -22,10 +20,11 @@ use self::{
     find::Listed,
     format::Frames,
 };
-use super::{Outlet, ReadContext, SourceError, intake, unpack::Allowance};
+use super::{Outlet, ReadContext, SourceError, intake};
 use crate::{
     compute::Compute,
     domain::{FileFormat, FileSpec, Remembered, SourceSpec, Timestamp},
+    io::Allowance,
 };
 
 /// Put before what is remembered of a file with observations that were not due yet: they were left

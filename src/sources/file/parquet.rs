@@ -4,27 +4,31 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read, Seek, SeekFrom},
+    io::{Cursor, Seek, SeekFrom},
     ops::Range,
 };
 
 use polars::prelude::{DataFrame, ParallelStrategy, ParquetReader, SerReader};
 use polars_parquet_format::{
-    ColumnMetaData, FileMetaData, RowGroup,
-    thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol, TOutputProtocol},
+    FileMetaData, RowGroup,
+    thrift::protocol::{TCompactOutputProtocol, TOutputProtocol},
 };
 
-use super::pages::{self, Wrong};
-use crate::sources::{
-    SourceError, rows,
-    unpack::{Allowance, unreadable},
+use crate::{
+    io::{
+        Allowance,
+        claims::{
+            Wrong,
+            parquet::{self as claims, bytes_at, first_byte},
+        },
+    },
+    sources::{
+        SourceError, rows,
+        unpack::{refused, unreadable},
+    },
 };
 
 const MAGIC: &[u8; 4] = b"PAR1";
-/// Length of the footer, and the magic bytes.
-const TAIL: u64 = 8;
-/// A footer describes a file; one over this describes nothing that could be read.
-const LONGEST_FOOTER: u64 = 256 << 20;
 /// Bytes of one row group.
 const LARGEST_GROUP: u64 = 1 << 30;
 /// Rows decoded at once.
@@ -50,40 +54,11 @@ pub(super) fn frames(
     place: &str,
     allowance: &Allowance,
 ) -> Result<Frames, SourceError> {
-    let wrong = |message: &str| rows::decode(place, message);
-    let broken = |error: std::io::Error| wrong(&error.to_string());
-    let n_bytes = file.seek(SeekFrom::End(0)).map_err(broken)?;
-    if n_bytes < TAIL + 4 {
-        return Err(wrong("it is too short for a Parquet file"));
-    }
-    let tail = bytes_at(&mut file, n_bytes - TAIL..n_bytes).map_err(broken)?;
-    let [a, b, c, d, magic @ ..] = tail.as_slice() else { return Err(wrong("it has no footer")) };
-    let n_footer = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
-    if magic != MAGIC || n_bytes - TAIL < n_footer || LONGEST_FOOTER < n_footer {
-        let at = n_bytes - TAIL;
-        return Err(wrong(&format!("no Parquet footer at byte {at}; the file may be cut off")));
-    }
-    let start = n_bytes - TAIL - n_footer;
-    let footer = bytes_at(&mut file, start..n_bytes - TAIL).map_err(broken)?;
-    // The description of a footer takes more room than the footer.
-    let room = footer.len().saturating_mul(32).saturating_add(1 << 20);
-    let mut input = TCompactInputProtocol::new(footer.as_slice(), room);
-    let mut metadata = FileMetaData::read_from_in_protocol(&mut input)
-        .map_err(|e| wrong(&format!("the footer at byte {start} cannot be read: {e}")))?;
+    let mut metadata = claims::footer(&mut file).map_err(|wrong| refused(wrong, place))?;
+    let n_bytes = file.seek(SeekFrom::End(0)).map_err(|error| unreadable(error, place))?;
     let groups = std::mem::take(&mut metadata.row_groups).into_iter();
     let (place, allowance) = (place.to_owned(), allowance.clone());
     Ok(Frames { file, n_bytes, place, allowance, metadata, groups, open: None, has_given: false })
-}
-
-fn bytes_at(file: &mut File, range: Range<u64>) -> std::io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(range.start))?;
-    let n_bytes = range.end - range.start;
-    let mut bytes = Vec::new();
-    file.take(n_bytes).read_to_end(&mut bytes)?;
-    if (bytes.len() as u64) < n_bytes {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(bytes)
 }
 
 impl Frames {
@@ -132,13 +107,10 @@ impl Frames {
                 meta.statistics = None;
                 let own = first_byte(meta).zip(usize::try_from(meta.total_compressed_size).ok());
                 let own = own.and_then(|(at, n_bytes)| bytes.get(at..at.checked_add(n_bytes)?));
-                pages::check(own.unwrap_or_default(), meta, &self.allowance).map_err(|what| {
-                    match what {
-                        Wrong::Page(what) => {
-                            wrong(format!("its row group at byte {start}: {what}"))
-                        }
-                        Wrong::Allowance(error) => unreadable(error, &place),
-                    }
+                let own = own.unwrap_or_default();
+                claims::check_column(own, meta, &self.allowance).map_err(|what| match what {
+                    Wrong::Claim(what) => wrong(format!("its row group at byte {start}: {what}")),
+                    Wrong::Read(error) => unreadable(error, &place),
                 })?;
             }
         }
@@ -195,12 +167,6 @@ impl Frames {
         bytes.extend(MAGIC);
         Ok(bytes)
     }
-}
-
-/// Where a column's pages begin.
-fn first_byte(meta: &ColumnMetaData) -> Option<usize> {
-    let dictionary = meta.dictionary_page_offset.filter(|at| 0 < *at);
-    usize::try_from(dictionary.unwrap_or(i64::MAX).min(meta.data_page_offset)).ok()
 }
 
 impl Iterator for Frames {

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     domain::{FileFormat, FileQuery, Remembered},
+    io::Allowance,
     sources::{
         Outlet, SourceError,
         error::printable,
         intake, rows,
         stack::{common_type, stack},
-        unpack::Allowance,
     },
 };
 

@@ -1,17 +1,11 @@
-//! What an Arrow file's messages claim, compared with what is there, before their reader believes it:
-//! it takes room for as much as a buffer says it holds, and a lie about that ends the process.
+//! Arrow IPC: the messages.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use polars_arrow_format::ipc::{MessageHeaderRef, MessageRef, RecordBatchRef, planus::ReadAsRoot};
 
-use crate::sources::{
-    SourceError, rows,
-    unpack::{Allowance, unreadable},
-};
+use super::Wrong;
+use crate::io::Allowance;
 
 /// Comes before the length of a message since version 0.15 of the format.
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -21,16 +15,21 @@ const LONGEST_HEADER: u64 = 64 << 20;
 const LARGEST_BATCH: i64 = 1 << 26;
 
 /// A file whose messages are looked at.
-pub(super) struct Messages<'f> {
-    pub(super) file: &'f mut BufReader<File>,
-    pub(super) n_bytes: u64,
-    pub(super) place: &'f str,
-    pub(super) allowance: &'f Allowance,
+pub struct Messages<'f, R> {
+    /// Where they are.
+    pub file: &'f mut R,
+    /// How long that is.
+    pub n_bytes: u64,
+    /// What their buffers may unpack to.
+    pub allowance: &'f Allowance,
 }
 
-impl Messages<'_> {
+impl<R: Read + Seek> Messages<'_, R> {
     /// Looks at every message of a stream.
-    pub(super) fn check_stream(&mut self) -> Result<(), SourceError> {
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_stream(&mut self) -> Result<(), Wrong> {
         let mut at = 0;
         while let Some(next) = self.check(at)? {
             at = next;
@@ -39,11 +38,13 @@ impl Messages<'_> {
     }
 
     /// Looks at the message that begins at a byte; where the next one does, if there is one.
-    pub(super) fn check(&mut self, at: u64) -> Result<Option<u64>, SourceError> {
-        let place = self.place.to_owned();
-        let wrong = |what: &str| rows::decode(&place, &format!("the message at byte {at}: {what}"));
+    ///
+    /// # Errors
+    /// [`Wrong::Claim`] with the byte; [`Wrong::Read`] when the allowance is spent.
+    pub fn check(&mut self, at: u64) -> Result<Option<u64>, Wrong> {
+        let wrong = |what: &str| Wrong::Claim(format!("the message at byte {at}: {what}"));
         let failed = |error: io::Error| wrong(&error.to_string());
-        if self.n_bytes < at + 4 {
+        if self.n_bytes < at.saturating_add(4) {
             return Ok(None);
         }
         self.file.seek(SeekFrom::Start(at)).map_err(failed)?;
@@ -78,7 +79,7 @@ impl Messages<'_> {
             let claims = claims(batch).map_err(damaged)?;
             self.check_batch(&claims, body..end).map_err(|what| match what {
                 Lie::Claim(what) => wrong(what),
-                Lie::Read(error) => unreadable(error, &place),
+                Lie::Read(error) => Wrong::Read(error),
             })?;
         }
         Ok(Some(end))
