@@ -17,8 +17,11 @@ mod store;
 mod stores;
 mod workspace;
 
+pub mod artifacts;
 pub mod claims;
+pub mod codec;
 pub mod csv;
+pub mod ipc;
 pub mod json;
 pub mod layout;
 pub mod location;

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", PURE),
     ("telemetry", PURE),
     ("compute", &[]),
-    ("io", &["domain", "net"]),
+    ("io", &["domain", "net", "compute"]),
     ("net", PURE),
     ("series", &["domain", "io", "compute"]),
     ("catalog", PURE),
@@ -94,7 +94,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rayon::", &["compute.rs", "jobs/"]),
     ("reqwest::", &["net/", "notify/", "sources/web/", "sources/file/fetch.rs"]),
     ("lettre::", &["notify/email/", "config/channels/email.rs"]),
-    ("toml::", &["config/"]),
+    ("toml::", &["config/", "io/codec/"]),
     ("std::env::", &["config/", "sources/servers.rs", "io/testing.rs"]),
     ("Utc::now", &["runtime/clock.rs"]),
     (

@@ -89,6 +89,11 @@ impl<R: Read + Seek> Messages<'_, R> {
         if !(0..=LARGEST_BATCH).contains(&claims.n_rows) {
             return Err(Lie::Claim("more rows than a batch can have"));
         }
+        let lengths = claims.buffers.iter().map(|(_, length)| u64::try_from(*length).unwrap_or(0));
+        // Each buffer is copied out: one stretch of bytes told of many times would take any room.
+        if body.end - body.start < lengths.fold(0, u64::saturating_add) {
+            return Err(Lie::Claim("its buffers lie over each other"));
+        }
         for (offset, length) in &claims.buffers {
             let start = u64::try_from(*offset).ok().and_then(|at| body.start.checked_add(at));
             let end = start.zip(u64::try_from(*length).ok()).and_then(|(at, n)| at.checked_add(n));

@@ -6,8 +6,6 @@ use std::ops::Range;
 use super::{MAX_BYTES, MAX_DEPTH, PickleError};
 use crate::domain::Plain;
 
-/// Most memory a tree may take: what a file of the largest size can honestly hold.
-const MAX_MEMORY: usize = 2 * MAX_BYTES;
 /// What a node costs besides its text or bytes.
 const NODE_BYTES: usize = 2 * size_of::<Item>();
 
@@ -66,6 +64,7 @@ struct Machine<'a> {
     /// Where memoised texts and bytes stand; `None` for a container, which may not be shared.
     memo: Vec<Option<(Range<usize>, Kind)>>,
     memory: usize,
+    max_memory: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -75,12 +74,12 @@ enum Kind {
 }
 
 /// Reads one tree that takes all of the bytes.
-pub(super) fn run(bytes: &[u8]) -> Result<Plain, PickleError> {
+pub(super) fn run(bytes: &[u8], max_memory: usize) -> Result<Plain, PickleError> {
     if MAX_BYTES < bytes.len() {
         return Err(PickleError::TooLarge { max: MAX_BYTES });
     }
     let (stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new());
-    let mut machine = Machine { bytes, at: 0, stack, marks, memo, memory: 0 };
+    let mut machine = Machine { bytes, at: 0, stack, marks, memo, memory: 0, max_memory };
     machine.header()?;
     while machine.step()? {}
     let is_whole = machine.at == bytes.len() && machine.marks.is_empty();
@@ -327,8 +326,8 @@ impl<'a> Machine<'a> {
 
     fn spend(&mut self, n_bytes: usize) -> Result<(), PickleError> {
         self.memory = self.memory.saturating_add(n_bytes);
-        if MAX_MEMORY < self.memory {
-            return Err(PickleError::TooLarge { max: MAX_MEMORY });
+        if self.max_memory < self.memory {
+            return Err(PickleError::TooLarge { max: self.max_memory });
         }
         Ok(())
     }

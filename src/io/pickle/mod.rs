@@ -13,6 +13,8 @@ mod machine;
 
 /// Most bytes a file may have.
 const MAX_BYTES: usize = 256 << 20;
+/// Most memory a tree may take: what a file of the largest size can honestly hold.
+const MAX_MEMORY: usize = 2 * MAX_BYTES;
 /// Most containers inside each other.
 const MAX_DEPTH: u8 = 64;
 
@@ -84,7 +86,15 @@ pub fn encode(tree: &Plain) -> Result<Vec<u8>, PickleError> {
 /// # Errors
 /// [`PickleError`] for everything but one tree of plain values, protocol 2 to 4, to the last byte.
 pub fn decode(bytes: &[u8]) -> Result<Plain, PickleError> {
-    let tree = machine::run(bytes)?;
+    decode_within(bytes, MAX_MEMORY)
+}
+
+/// As [`decode`], for a tree that takes at most so many bytes of memory.
+///
+/// # Errors
+/// As [`decode`], and [`PickleError::TooLarge`] for a larger tree.
+pub fn decode_within(bytes: &[u8], max_memory: usize) -> Result<Plain, PickleError> {
+    let tree = machine::run(bytes, max_memory)?;
     check(&tree, 0)?;
     Ok(tree)
 }

@@ -7,17 +7,20 @@ use std::{
 
 use polars::prelude::DataFrame;
 
-use super::{arrow, parquet};
+use super::parquet;
 use crate::{
     domain::FileFormat,
-    io::Allowance,
+    io::{
+        Allowance,
+        ipc::{self, IpcError},
+    },
     sources::{
         SourceError,
         csv::Csv,
         error::printable,
         lines::JsonLines,
         rows,
-        unpack::{Stream, peek, unpacked, unreadable},
+        unpack::{Stream, peek, refused, unpacked, unreadable},
     },
 };
 
@@ -116,9 +119,19 @@ impl Opened {
             Self::Seekable(FileFormat::Parquet, file) => {
                 Box::new(parquet::frames(file, place, allowance)?)
             }
-            Self::Seekable(_, file) => arrow::frames(file, place, allowance)?,
+            Self::Seekable(_, file) => arrow(file, place, allowance)?,
         })
     }
+}
+
+fn arrow(file: File, place: &str, allowance: &Allowance) -> Result<Frames, SourceError> {
+    let owned = place.to_owned();
+    let wrong = move |error: IpcError| match error {
+        IpcError::Claims(wrong) => refused(wrong, &owned),
+        IpcError::Decode(error) => rows::decode(&owned, &error.to_string()),
+    };
+    let frames = ipc::frames(BufReader::new(file), allowance).map_err(&wrong)?;
+    Ok(Box::new(frames.map(move |frame| frame.map_err(&wrong))))
 }
 
 fn json(stream: Stream, place: &str) -> Result<DataFrame, SourceError> {

@@ -2,7 +2,6 @@
 //! or at web addresses. Only those that are new or changed since the last good read are read, each
 //! block by block in bounded memory; or all of them, by one SQL query, once any has changed.
 
-mod arrow;
 mod fetch;
 mod find;
 mod format;

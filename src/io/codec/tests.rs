@@ -1,0 +1,5 @@
+//! Registries, damage and bombs.
+
+mod bombs;
+mod damage;
+mod registries;
