@@ -2,11 +2,11 @@
 //! paths in them, and the formats objects are written in. No other module names an object store.
 
 mod aside;
+mod allowance;
 mod cache;
 mod condition;
 mod counters;
 mod disk;
-mod allowance;
 mod error;
 mod integrity;
 mod key;
@@ -27,6 +27,7 @@ pub mod layout;
 pub mod location;
 pub mod parquet;
 pub mod pickle;
+pub mod zarr;
 
 #[cfg(test)]
 mod conformance;

@@ -83,3 +83,6 @@ mod import;
 
 /// Bad input through every source.
 mod bad_sources;
+
+/// Files exchanged with Python's libraries.
+mod interchange;

@@ -5,6 +5,7 @@ use crate::{
     io::{
         Key, StoreError,
         codec::{Cause, CodecError},
+        zarr::ZarrError,
     },
 };
 
@@ -94,6 +95,9 @@ pub enum ArtifactError {
         /// What is in the way.
         source: Cause,
     },
+    /// An array in chunks could not be read or written.
+    #[error(transparent)]
+    Zarr(#[from] ZarrError),
     /// The computation did not end well.
     #[error("compute")]
     Compute(#[from] ComputeError),

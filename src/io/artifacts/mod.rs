@@ -1,6 +1,7 @@
 //! The typed dictionary over a store: values by name. A key's extension is the format; a name
 //! without one gets the extension of its value's type, and is found again without it.
 
+mod arrays;
 mod error;
 mod find;
 mod scan;
@@ -28,7 +29,7 @@ pub struct Artifacts {
     codecs: Arc<Codecs>,
     compute: Compute,
     limits: Limits,
-    mode: WriteMode,
+    mode: WriteMode<'static>,
 }
 
 impl Artifacts {
@@ -46,13 +47,18 @@ impl Artifacts {
 
     /// The same with another way to write.
     #[must_use]
-    pub fn with_mode(self, mode: WriteMode) -> Self {
+    pub fn with_mode(self, mode: WriteMode<'static>) -> Self {
         Self { mode, ..self }
     }
 
     /// The store the values lie in.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The threads that values are encoded and decoded on.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// The formats that are known.
@@ -68,6 +74,9 @@ impl Artifacts {
     /// [`ArtifactError::Encode`]; [`ArtifactError::Store`].
     pub async fn put(&self, name: &str, value: impl Into<Value>) -> Result<Key, ArtifactError> {
         let value = value.into();
+        if arrays::is_zarr(name) {
+            return self.put_chunked(name, &value).await;
+        }
         let (key, codec) = self.writer(name, &value)?;
         let format = codec.name();
         let encoded = self.compute.run(move || codec::encode(&*codec, &value)).await?;
@@ -85,6 +94,7 @@ impl Artifacts {
         let key = self.find(name).await?;
         let value = match T::IS_RAW {
             true => Value::Bytes(self.bytes(&key).await?),
+            false if arrays::is_zarr(key.as_str()) => self.chunked(&key).await?,
             false => self.value(&key).await?,
         };
         T::from_value(value).map_err(|value| ArtifactError::WrongType {

@@ -3,11 +3,10 @@
 
 use std::{fs::File, sync::Arc};
 
-use globset::GlobBuilder;
 use polars::prelude::{LazyCsvReader, LazyFileListReader, LazyFrame, ScanArgsParquet, ScanSources};
 
 use super::{ArtifactError, Artifacts};
-use crate::io::{Key, StoreError, claims, codec::Cause};
+use crate::io::{Key, Listing, StoreError, claims, codec::Cause};
 
 /// The formats that are read lazily.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,17 +48,16 @@ impl Artifacts {
         if !pattern.contains(['*', '?', '[', '{']) {
             return Ok(vec![self.find(pattern).await?]);
         }
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        let glob = glob.map_err(|error| ArtifactError::Scan {
-            pattern: pattern.to_owned(),
-            source: error.into(),
-        })?;
-        let glob = glob.compile_matcher();
         let literal = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
-        let folder = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let mut keys = self.store.keys(folder).await?;
-        keys.retain(|key| glob.is_match(key.as_str()));
-        Ok(keys)
+        let (folder, below) = match literal.rfind('/') {
+            Some(at) => (&pattern[..at], &pattern[at + 1..]),
+            None => ("", pattern),
+        };
+        let listing = Listing::of(folder).matching(below)?;
+        // A pattern for names alone means those in the folder itself.
+        let listing = if below.contains('/') { listing } else { listing.flat() };
+        let listed = self.store.list(&listing).await?;
+        Ok(listed.into_iter().map(|entry| entry.key).collect())
     }
 
     fn format_of(&self, keys: &[Key]) -> Result<Lazy, Cause> {

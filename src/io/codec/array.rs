@@ -84,6 +84,24 @@ macro_rules! elements {
                 Self::from_bytes(dtype, Layout { shape, is_fortran: false, is_big: false }, bytes)
             }
 
+            /// The items in row-major order, in this machine's order of bytes.
+            pub fn to_ne_bytes(&self) -> Vec<u8> {
+                match self { $(Self::$variant(array) => le_bytes(array, |item| item.ne()),)* }
+            }
+
+            /// As [`Self::from_le_bytes`], in this machine's order of bytes.
+            ///
+            /// # Errors
+            /// [`CodecError::Damaged`] when they are more or fewer than the shape says.
+            pub fn from_ne_bytes(
+                dtype: Dtype,
+                shape: &[usize],
+                bytes: &[u8],
+            ) -> Result<Self, CodecError> {
+                let is_big = cfg!(target_endian = "big");
+                Self::from_bytes(dtype, Layout { shape, is_fortran: false, is_big }, bytes)
+            }
+
             /// An array of items as a file has them.
             pub(super) fn from_bytes(
                 dtype: Dtype,
@@ -176,6 +194,7 @@ trait Item: Copy {
     type Bytes;
 
     fn le(self) -> Self::Bytes;
+    fn ne(self) -> Self::Bytes;
     fn of_le(bytes: Self::Bytes) -> Self;
 }
 
@@ -186,6 +205,10 @@ macro_rules! items {
 
             fn le(self) -> Self::Bytes {
                 self.to_le_bytes()
+            }
+
+            fn ne(self) -> Self::Bytes {
+                self.to_ne_bytes()
             }
 
             fn of_le(bytes: Self::Bytes) -> Self {
@@ -202,6 +225,10 @@ impl Item for bool {
 
     fn le(self) -> Self::Bytes {
         [u8::from(self)]
+    }
+
+    fn ne(self) -> Self::Bytes {
+        self.le()
     }
 
     fn of_le([byte]: Self::Bytes) -> Self {
