@@ -2,7 +2,9 @@
 
 mod folders;
 mod objects;
+mod preview;
 mod upkeep;
+mod values;
 
 use std::sync::Arc;
 
@@ -28,6 +30,15 @@ pub(super) enum Store {
     Put(objects::Put),
     /// Write an object's bytes to standard output or a file; they are compared with its checksum
     Get(objects::Get),
+    /// Show what an object holds: a frame's columns and first rows, an array's shape, JSON, text
+    Show(values::Show),
+    /// Read an object as a value and write it in another format, place or both.
+    ///
+    /// The extension of TO says the format: frames as .parquet, .csv, .arrow; JSON as .json, .yaml, .toml; arrays as
+    /// .npy, .zarr; sets of arrays as .npz, .safetensors; images as .png, .jpg.
+    Convert(values::Convert),
+    /// Read Parquet or CSV objects as one frame, only as much of them as is needed, and print it as CSV
+    Scan(values::Scan),
     /// Whether there is an object: exit code 0 when there is, 1 when not
     Exists {
         /// The object
@@ -95,6 +106,9 @@ pub(super) async fn store(global: &Global, command: Store) -> anyhow::Result<Out
     match command {
         Store::Put(command) => objects::put(global, &stores, command).await,
         Store::Get(command) => objects::get(&stores, command).await,
+        Store::Show(command) => values::show(global, &stores, command).await,
+        Store::Convert(command) => values::convert(&stores, command).await,
+        Store::Scan(command) => values::scan(&stores, command).await,
         Store::Exists { key } => objects::exists(&stores, &key).await,
         Store::Stat { keys } => objects::stat(global, &stores, &keys).await,
         Store::Keys(command) => folders::keys(global, &stores, command).await,

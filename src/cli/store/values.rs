@@ -21,7 +21,7 @@ use super::{
     preview,
 };
 
-/// Show what an object holds: a frame's first rows and its columns, an array's shape, JSON, text.
+/// What `store show` takes.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
     /// The object, with or without its extension
@@ -33,11 +33,7 @@ pub(in crate::cli) struct Show {
     limits: Limit,
 }
 
-/// Read an object as a value and write it in another format, place or both.
-///
-/// The extension of TO says the format: frames as .parquet, .csv, .arrow; JSON as .json, .yaml, .toml; arrays as
-/// .npy, .zarr; sets of arrays as .npz, .safetensors; images as .png, .jpg. An address that begins with / or ./
-/// is a file on this machine.
+/// What `store convert` takes.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Convert {
     /// The object to read
@@ -48,7 +44,7 @@ pub(in crate::cli) struct Convert {
     limits: Limit,
 }
 
-/// Read Parquet or CSV objects as one frame, only as much of them as is needed, and print it as CSV.
+/// What `store scan` takes.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Scan {
     /// One object, or a pattern: folder/*.parquet, or folder/**/*.csv for the folders below too
