@@ -36,9 +36,9 @@ mod faults;
 #[cfg(test)]
 mod testing;
 
+pub use allowance::Allowance;
 pub use cache::{Cache, CacheUsage};
 pub use counters::{Counters, Counts};
-pub use allowance::Allowance;
 pub use error::StoreError;
 pub use integrity::{sha256_hex, verify};
 pub use key::{InvalidKey, Key};
@@ -51,3 +51,4 @@ pub use store::{
 };
 pub use stores::{Backend, Opening, Registry, Settings, Stores};
 pub use workspace::{Decision, ResultRole, Scoped, Tier, Workspace, decide};
+pub use workspace::{Decision, ResultRole, Tier, Workspace, decide};

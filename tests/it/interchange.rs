@@ -118,8 +118,13 @@ async fn what_the_libraries_write_is_read_with_equal_values() {
     libraries(&python, "write", folder.path());
     let theirs = artifacts(folder.path());
     for name in [
-        "pyarrow.parquet", "pages2.parquet", "polars.parquet", "polars.csv", "file.arrow",
-        "stream.arrow", "polars.ipc",
+        "pyarrow.parquet",
+        "pages2.parquet",
+        "polars.parquet",
+        "polars.csv",
+        "file.arrow",
+        "stream.arrow",
+        "polars.ipc",
     ] {
         let read: DataFrame = theirs.get(name).await.unwrap();
         assert!(read.equals_missing(&frame()), "{name}\n{read}");
@@ -153,11 +158,13 @@ async fn what_the_libraries_write_is_read_with_equal_values() {
     assert!(matches!(malicious, ArtifactError::Decode { .. }), "{malicious}");
     assert!(!folder.path().join("it-ran").exists());
     assert_eq!(theirs.get::<Json>("tree.yaml").await.unwrap(), value());
-    for name in [
-        "zstd", "lz4", "gzip", "plain", "sharded", "v2_blosc", "v2_zlib", "v2_zstd2", "v2_fortran",
-    ] {
+    for name in
+        ["zstd", "lz4", "gzip", "plain", "sharded", "v2_blosc", "v2_zlib", "v2_zstd2", "v2_fortran"]
+    {
         assert_eq!(theirs.get::<Array>(name).await.unwrap(), chunked(), "{name}");
     }
+    #[cfg(feature = "hdf5")]
+    assert_eq!(theirs.get::<Arrays>("theirs").await.unwrap(), arrays());
     let big = ndarray::Array1::from_iter(0..90_i32).into();
     assert_eq!(theirs.get::<Array>("v2_big").await.unwrap(), big);
 }
@@ -192,6 +199,8 @@ async fn what_is_written_here_is_read_by_the_libraries_with_equal_values() {
     for (name, value) in values {
         ours.put(name, value).await.unwrap();
     }
+    #[cfg(feature = "hdf5")]
+    ours.put("ours.h5", arrays()).await.unwrap();
     for (name, array) in of_each_type() {
         ours.put(&format!("type_{name}"), array).await.unwrap();
     }

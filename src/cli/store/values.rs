@@ -111,11 +111,7 @@ pub(in crate::cli) async fn show(
 }
 
 /// The corner of an array in chunks: it may be larger than memory.
-async fn chunked(
-    artifacts: &Artifacts,
-    key: &Key,
-    n_items: u64,
-) -> anyhow::Result<(Json, String)> {
+async fn chunked(artifacts: &Artifacts, key: &Key, n_items: u64) -> anyhow::Result<(Json, String)> {
     let array = ZarrArray::open(artifacts.store(), key, artifacts.compute()).await?;
     let corner: Vec<_> = array.shape().iter().map(|length| 0..n_items.min(*length)).collect();
     let items = array.read_region(&corner).await?;
@@ -128,10 +124,7 @@ async fn chunked(
     Ok((described, text))
 }
 
-pub(in crate::cli) async fn convert(
-    stores: &Stores,
-    command: Convert,
-) -> anyhow::Result<Outcome> {
+pub(in crate::cli) async fn convert(stores: &Stores, command: Convert) -> anyhow::Result<Outcome> {
     let (source, from) = artifacts(stores, &command.from)?;
     let (target, to) = artifacts(stores, &command.to)?;
     let value: Value = source.with_limits(command.limits.limits()).get(from.as_str()).await?;

@@ -4,6 +4,8 @@
 mod array;
 mod error;
 mod frame;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod limits;
 mod model;
 mod npy;
@@ -25,6 +27,8 @@ use bytes::Bytes;
 pub use array::{Array, Dtype, Element};
 pub use error::{Cause, CodecError};
 pub use frame::{ArrowCodec, CsvCodec, ParquetCodec};
+#[cfg(feature = "hdf5")]
+pub use hdf5::Hdf5Codec;
 pub use limits::Limits;
 pub use model::PickleCodec;
 pub use npy::{NpyCodec, NpzCodec};
@@ -60,6 +64,8 @@ pub fn built_in(compression: Compression) -> Result<Codecs, RegisterError> {
     codecs.register(JPEG)?;
     codecs.register(PickleCodec)?;
     codecs.register(BytesCodec)?;
+    #[cfg(feature = "hdf5")]
+    codecs.register(hdf5::Hdf5Codec)?;
     Ok(codecs)
 }
 
