@@ -1,8 +1,8 @@
 //! The I/O layer: stores of objects by key over a folder, memory or another machine, the documented
 //! paths in them, and the formats objects are written in. No other module names an object store.
 
-mod aside;
 mod allowance;
+mod aside;
 mod cache;
 mod condition;
 mod counters;
@@ -51,4 +51,3 @@ pub use store::{
 };
 pub use stores::{Backend, Opening, Registry, Settings, Stores};
 pub use workspace::{Decision, ResultRole, Scoped, Tier, Workspace, decide};
-pub use workspace::{Decision, ResultRole, Tier, Workspace, decide};

@@ -73,7 +73,7 @@ impl CodecError {
 impl From<Wrong> for CodecError {
     fn from(wrong: Wrong) -> Self {
         match wrong {
-            Wrong::Claim(what) => Self::damaged("a part that claims too much", what),
+            Wrong::Claim(what) => Self::damaged("what it says of itself", what),
             Wrong::Read(error) => Self::read("the end", error),
         }
     }

@@ -15,7 +15,7 @@ mod tests;
 use std::{ops::Range, sync::Arc};
 
 use serde_json::Value as Json;
-use zarrs::array::{Array as Chunked, ArrayBytes, ArrayMetadata, ArraySubset};
+use zarrs::array::{Array as Chunked, ArrayBytes, ArrayMetadata, ArrayMetadataOptions, ArraySubset};
 
 pub use chunks::{Chunks, TARGET_BYTES};
 pub use error::ZarrError;
@@ -65,6 +65,8 @@ impl ZarrArray {
         let objects = Arc::new(Objects::new(store.clone(), key.clone()));
         let array = Chunked::new_with_metadata(objects, "/", parsed)
             .map_err(|error| wrong(error.to_string()))?;
+        let plain = ArrayMetadataOptions::default().with_include_zarrs_metadata(false);
+        let array = array.with_metadata_options(plain);
         let made = Self {
             key: key.clone(),
             dtype,
