@@ -42,7 +42,7 @@ fn at(settings: Settings, address: &str) -> Store {
 }
 
 /// A store in a bucket of a stand-in of its own.
-async fn bucket(scheme: &str) -> Store {
+pub(super) async fn bucket(scheme: &str) -> Store {
     let server = BucketServer::start().await;
     let (scheme, folder) = scheme.split_once(' ').unwrap_or((scheme, ""));
     at(settings(&server), &format!("{scheme}://bucket/{folder}"))
@@ -58,7 +58,7 @@ async fn cached(folder: &std::path::Path) -> Store {
 }
 
 /// A folder of its own in the bucket of a real server, where its address is set.
-fn server(variable: &str, claim: &str) -> Option<Store> {
+pub(super) fn server(variable: &str, claim: &str) -> Option<Store> {
     let url = super::testing::server(variable)?;
     let (service, bucket, access) = url;
     let profiles = [(service.to_owned(), access)].into();

@@ -5,7 +5,7 @@ use flate2::{Compression, write::GzEncoder};
 use ndarray::{Array1, Array2, Array3, Axis, Slice, array};
 
 use super::*;
-use crate::io::WriteMode;
+use crate::io::{WriteMode, conformance};
 
 fn key(text: &str) -> Key {
     Key::parse(text).unwrap()
@@ -43,10 +43,13 @@ const COMPRESSORS: [Compressor; 4] =
     [Compressor::Off, Compressor::Zstd(1), Compressor::Lz4(5), Compressor::Gzip(1)];
 
 #[tokio::test]
-async fn an_array_comes_back_in_every_compression_cut_and_shard_from_disk_and_memory() {
+async fn an_array_comes_back_in_every_compression_cut_and_shard_from_every_store() {
     let folder = tempfile::tempdir().unwrap();
     let items: Array = numbers((5, 7, 6)).into();
-    for store in [Store::local(folder.path()).unwrap(), Store::memory()] {
+    let mut stores = vec![Store::local(folder.path()).unwrap(), Store::memory()];
+    stores.push(conformance::bucket("s3").await);
+    stores.extend(conformance::server("ANOMSTACK_TEST_S3_URL", "zarr"));
+    for store in stores {
         for compressor in COMPRESSORS {
             for (chunks, shard) in [
                 (Chunks::Single, None),
@@ -85,7 +88,7 @@ async fn every_type_and_every_number_of_dimensions_comes_back() {
 
 #[tokio::test]
 async fn regions_are_written_and_read_at_once() {
-    let store = Store::memory();
+    let store = conformance::bucket("s3").await;
     let whole = numbers((8, 8, 4));
     for shard in [None, Some(vec![2, 1, 2])] {
         let chunks = Chunks::Fixed(vec![2, 4, 2]);
