@@ -1,5 +1,7 @@
 //! Artifacts against the same work done plainly: frames as Parquet against polars with a synced file,
 //! and, for `peer.py` beside this file, an array of 40 MB as Zarr. Prints medians as Markdown.
+//!
+//!     cargo bench --bench io
 
 use std::{
     fs::File,
