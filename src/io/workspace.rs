@@ -10,7 +10,8 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Key, Store, StoreError, WriteMode, Written};
+use super::{Key, Store, StoreError, Stores, WriteMode, Written};
+use crate::domain::{SpillSpec, StoreLocation};
 
 /// What a result is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -119,6 +120,23 @@ impl Workspace {
     /// A workspace over two stores, with so many bytes of intermediate results in the first at most.
     pub fn new(intermediate: Store, materialized: Store, limit: Option<u64>) -> Self {
         Self { intermediate, materialized, limit, held: Mutex::default() }
+    }
+
+    /// A workspace as the configuration says: `memory`, an address, or the name of a backend, which
+    /// stands for the project's own storage.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownBackend`], and as [`Stores::at`].
+    pub fn of(stores: &Stores, spec: &SpillSpec) -> Result<Self, StoreError> {
+        let named = |name: &str| match name {
+            "memory" => Ok(Store::memory()),
+            name if name.contains("://") => {
+                stores.at(&StoreLocation::parse(name, std::path::Path::new("."))?)
+            }
+            name => stores.registry().get(name).map(|_| stores.own().clone()),
+        };
+        let (intermediate, materialized) = (named(&spec.intermediate)?, named(&spec.materialize)?);
+        Ok(Self::new(intermediate, materialized, spec.memory_limit))
     }
 
     /// Keeps a result; where it went and why.
@@ -235,6 +253,7 @@ impl Drop for Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::{Registry, Settings};
     use ResultRole::{Final, Intermediate};
 
     #[test]
@@ -252,6 +271,26 @@ mod tests {
             assert_eq!(decision.tier, tier, "{role:?} {size} {used} {limit:?}");
             assert!(!decision.reason.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn the_configuration_names_the_places() {
+        let own = Store::memory();
+        let stores = Stores::new(Registry::default(), Settings::default(), own.clone());
+        let spec = |materialize: &str| SpillSpec {
+            intermediate: "memory".into(),
+            materialize: materialize.into(),
+            memory_limit: Some(1),
+        };
+        let key = Key::parse("k").unwrap();
+        let work = Workspace::of(&stores, &spec("disk")).unwrap();
+        work.put(&key, Bytes::from_static(b"12"), Intermediate).await.unwrap();
+        assert!(own.exists(&key).await.unwrap());
+        work.close().await.unwrap();
+        assert!(!own.exists(&key).await.unwrap());
+        let unknown = Workspace::of(&stores, &spec("tape"));
+        assert!(matches!(unknown, Err(StoreError::UnknownBackend { .. })));
+        assert!(Workspace::of(&stores, &spec("memory://there")).is_ok());
     }
 
     #[tokio::test]
