@@ -6,7 +6,8 @@ use bytes::Bytes;
 use polars::{
     error::PolarsError,
     prelude::{
-        ChunkApply, CsvReadOptions, CsvWriter, DataFrame, IntoColumn, IntoSeries, SerReader, SerWriter,
+        ChunkApply, CsvReadOptions, CsvWriter, DataFrame, IntoColumn, IntoSeries, SerReader,
+        SerWriter,
     },
 };
 

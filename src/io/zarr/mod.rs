@@ -15,7 +15,9 @@ mod tests;
 use std::{ops::Range, sync::Arc};
 
 use serde_json::Value as Json;
-use zarrs::array::{Array as Chunked, ArrayBytes, ArrayMetadata, ArrayMetadataOptions, ArraySubset};
+use zarrs::array::{
+    Array as Chunked, ArrayBytes, ArrayMetadata, ArrayMetadataOptions, ArraySubset,
+};
 
 pub use chunks::{Chunks, TARGET_BYTES};
 pub use error::ZarrError;
