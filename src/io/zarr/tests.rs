@@ -113,7 +113,11 @@ async fn regions_are_written_and_read_at_once() {
         assert_eq!(read, cut(&expected, [1..7, 3..8, 0..4]).into());
     }
     let array = ZarrArray::open(&store, &key("a"), &compute()).await.unwrap();
-    for region in [vec![0..9, 0..1, 0..1], vec![0..1, 0..1], vec![0..1, 0..1, 3..2]] {
+    for region in [
+        vec![0..9, 0..1, 0..1],
+        vec![0..1, 0..1],
+        vec![0..1, 0..1, std::ops::Range { start: 3, end: 2 }],
+    ] {
         let error = array.read_region(&region).await.unwrap_err();
         assert!(matches!(error, ZarrError::Region { .. }), "{error}");
     }
@@ -192,7 +196,7 @@ async fn a_bomb_in_a_chunk_or_in_the_metadata_is_an_error() {
     let huge = metadata(Dtype::F64, &[1 << 40], &options).unwrap();
     put(&store, "a/zarr.json", huge.to_string()).await;
     let array = ZarrArray::open(&store, &key("a"), &compute()).await.unwrap();
-    let error = array.read_region(&[0..1]).await.unwrap_err();
+    let error = array.read_region(std::slice::from_ref(&(0..1))).await.unwrap_err();
     assert!(matches!(error, ZarrError::TooLarge { .. }), "{error}");
 }
 
