@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Client, Reach, chain, check};
-use crate::domain::{ExplainSpec, words};
+use super::{Client, Reach, chain, check, quoted, telling_parts};
+use crate::domain::{ExplainSpec, Secret};
 
 /// No answer that is worth reading is longer.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -129,18 +129,12 @@ fn address(spec: &ExplainSpec) -> Result<(Url, Reach), ChatError> {
     Ok((url, reach))
 }
 
-/// What an endpoint says of its refusal, without the key it may repeat.
+/// What an endpoint says of its refusal, without the key and the parts of the address it may repeat.
 fn refusal(spec: &ExplainSpec, status: u16, answer: &[u8]) -> ChatError {
     let body: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
     let said = body.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
-    let said = said.map(|said| {
-        let secrets = spec.api_key.iter().chain([&spec.url]).map(|secret| secret.reveal().trim());
-        let mut said = said.to_owned();
-        for secret in secrets.filter(|secret| !secret.is_empty()) {
-            said = said.replace(secret, "[secret]");
-        }
-        format!(": {}", words::shown(&said))
-    });
+    let secrets = spec.api_key.iter().chain([&spec.url]).map(Secret::reveal);
+    let said = said.map(|said| format!(": {}", quoted(said, secrets.flat_map(telling_parts))));
     ChatError::Status { status, said: said.unwrap_or_default() }
 }
 

@@ -89,6 +89,15 @@ async fn what_is_no_answer_is_told_apart() {
 }
 
 #[tokio::test]
+async fn no_part_of_the_address_that_a_refusal_repeats_is_passed_on() {
+    let mut spec = spec("https://x.example/t0ken-4711", true);
+    spec.url = Secret::new("https://x.example/t0ken-4711/v1?code=s3cret-part".into());
+    let body = r#"{"error":{"message":"no route /t0ken-4711/v1 for s3cret-part"}}"#;
+    let error = refusal(&spec, 404, body.as_bytes()).to_string();
+    assert_eq!(error, "the endpoint answered 404: no route /[secret]/v1 for [secret]");
+}
+
+#[tokio::test]
 async fn of_a_very_long_answer_no_more_is_read_than_an_answer_may_have() {
     let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 52428800\r\n\r\n".to_vec();
     answer.resize(1 << 20, b'x');

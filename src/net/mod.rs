@@ -7,6 +7,7 @@ mod client;
 mod heartbeat;
 mod pace;
 mod patience;
+mod telling;
 
 use std::error::Error;
 
@@ -15,6 +16,7 @@ pub use chat::{ChatError, Question, ask};
 pub use client::{Certificates, Client};
 pub use heartbeat::beat;
 pub use patience::retry_after;
+pub use telling::{quoted, telling_parts};
 
 /// The refusal of an address while its name was looked up, if that is what went wrong.
 pub fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Outcome;
 use crate::{
-    domain::{ChannelSpec, Secret, Span, Timestamp, WebAuth, words},
+    domain::{ChannelSpec, Secret, Span, Timestamp, WebAuth},
     net::{self, Client, Reach, chain, forbidden, retry_after},
 };
 
@@ -49,7 +49,7 @@ impl<'a> Caller<'a> {
     pub(super) fn new(client: &'a Client, channel: &'a ChannelSpec, now: Timestamp) -> Self {
         let reach = if channel.allow_private { Reach::Anywhere } else { Reach::Public };
         let secrets = channel.kind.secrets().into_iter().map(Secret::reveal);
-        let secrets = secrets.flat_map(telling_parts).collect();
+        let secrets = secrets.flat_map(net::telling_parts).collect();
         Self { client, reach, timeout: channel.timeout, now, secrets }
     }
 
@@ -65,11 +65,7 @@ impl<'a> Caller<'a> {
 
     /// What a receiver said, in half a line and without what it was told in secret.
     pub(super) fn quoted(&self, said: &str) -> String {
-        let mut said = said.trim().to_owned();
-        for secret in &self.secrets {
-            said = said.replace(secret, "[secret]");
-        }
-        words::shown(&said)
+        net::quoted(said, self.secrets.iter().copied())
     }
 
     /// An address with a path added to it, checked.
@@ -180,15 +176,6 @@ impl Answer<'_> {
         let told = self.json().await.map(|body| explain(&body));
         self.outcome(told.unwrap_or_default())
     }
-}
-
-/// The secret, and what of it may come back by itself: the parts of an address's path and query.
-fn telling_parts(secret: &str) -> impl Iterator<Item = &str> {
-    let secret = secret.trim();
-    let is_address = secret.contains("://");
-    let parts = secret.split(|c| "/?&=#".contains(c)).skip(3).filter(|part| 6 <= part.len());
-    let whole = Some(secret).filter(|secret| !secret.is_empty());
-    whole.into_iter().chain(parts.filter(move |_| is_address))
 }
 
 /// Signs a request.
