@@ -14,7 +14,8 @@ use super::{
     testing::{answered, charted, exchange, kinds},
 };
 use crate::domain::{
-    BatchName, ChannelKind, MessageEvent, Span,
+    AlertDigest, BatchDigest, BatchName, ChannelKind, Digest, JobKind, MessageEvent, PlainWords,
+    Span,
     hostile::{assert_markup, assert_plain, metric, texts},
 };
 
@@ -24,12 +25,12 @@ const OWN: &str = "http://127.0.0.1:8087/";
 fn note(text: &str) -> Note {
     let mut note = charted().alerts.remove(0);
     note.alert.metric = metric(text);
-    let batch: String = text.chars().filter(|c| !c.is_control()).take(30).collect();
-    note.alert.batch = BatchName::parse(&batch).unwrap();
+    note.alert.batch = batch(text);
     note.alert.reason = text.to_owned();
     note.display_name = text.to_owned();
     (note.unit, note.owner, note.rarity) =
         (Some(text.into()), Some(text.into()), Some(text.into()));
+    note.plain_words = Some(PlainWords { text: text.to_owned(), model: text.to_owned() });
     note.related = vec![text.to_owned(); 2];
     note.tags = [(text.to_owned(), text.to_owned())].into();
     note.links.ack = Some(format!("{OWN}l/ack"));
@@ -40,8 +41,56 @@ fn note(text: &str) -> Note {
     note
 }
 
+fn batch(text: &str) -> BatchName {
+    let name: String = text.chars().filter(|c| !c.is_control()).take(30).collect();
+    BatchName::parse(&name).unwrap()
+}
+
+/// A digest with this text wherever one can stand.
+fn digest(text: &str) -> Message {
+    let note = note(text);
+    let alert = AlertDigest {
+        severity: note.alert.severity,
+        kind: note.alert.kind,
+        metric: metric(text),
+        since: note.alert.since,
+        lasted: Span::hours(1),
+        is_over: false,
+        reason: text.to_owned(),
+    };
+    let of_batch = BatchDigest {
+        batch: batch(text),
+        n_raised: 2,
+        n_firing: 1,
+        alerts: vec![alert],
+        noisiest: vec![(metric(text), 2)],
+        silent: vec![metric(text)],
+        failed: vec![(JobKind::Ingest, 1)],
+        n_rejected: 3,
+        precision: Some(0.5),
+        response_rate: Some(0.5),
+        model_age: Some(Span::days(2)),
+    };
+    let until = message().created_at;
+    let digest = Digest {
+        from: until - Span::days(1),
+        until,
+        timezone: chrono_tz::UTC,
+        batches: vec![of_batch],
+    };
+    Message {
+        event: MessageEvent::Digest,
+        alerts: Vec::new(),
+        headline: Some(digest.title()),
+        body: Some(digest.text()),
+        digest: Some(digest),
+        link: Some(format!("{OWN}alerts")),
+        ..message()
+    }
+}
+
 /// Messages of every shape with a text: about one alert, about several, and about none.
-fn messages(text: &str) -> [Message; 3] {
+fn messages(text: &str) -> [Message; 4] {
     let one = Message { alerts: vec![note(text)], ..message() };
     let several = Message { alerts: vec![note(text), note(text)], ..message() };
     let none = Message {
@@ -52,7 +101,7 @@ fn messages(text: &str) -> [Message; 3] {
         link: Some(format!("{OWN}alerts")),
         ..message()
     };
-    [one, several, none]
+    [one, several, none, digest(text)]
 }
 
 fn all() -> impl Iterator<Item = Message> {
