@@ -73,7 +73,8 @@ pub async fn insert(
     Ok(true)
 }
 
-/// Makes a message be about more alerts, after those it is about.
+/// Makes a message be about more alerts, after those it is about; gives how many it was not about
+/// before.
 ///
 /// # Errors
 /// [`CatalogError::Query`], also when there is no such message or alert.
@@ -81,19 +82,22 @@ pub async fn add(
     conn: &mut Connection,
     message: &MessageId,
     alerts: &[AlertId],
-) -> Result<(), CatalogError> {
+) -> Result<u64, CatalogError> {
     let ids: Vec<&str> = alerts.iter().map(|id| id.0.as_str()).collect();
-    sqlx::query(
+    let added = sqlx::query(
         "INSERT INTO message_alerts (message, position, alert)
-         SELECT ?1, key + (SELECT COUNT(*) FROM message_alerts WHERE message = ?1), value
-         FROM json_each(?2)",
+         SELECT ?1, MIN(key) + (SELECT IFNULL(MAX(position) + 1, 0) FROM message_alerts
+                                WHERE message = ?1), value
+         FROM json_each(?2)
+         WHERE NOT EXISTS (SELECT 1 FROM message_alerts WHERE alert = value AND message = ?1)
+         GROUP BY value",
     )
     .bind(message)
     .bind(serde_json::json!(ids).to_string())
     .execute(conn)
     .await
-    .doing("store what a message is about")
-    .map(drop)
+    .doing("store what a message is about")?;
+    Ok(added.rows_affected())
 }
 
 /// One message.

@@ -7,7 +7,7 @@ use super::{
     codec::{stored_words, uncount},
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{AlertId, PlainWords, Timestamp};
+use crate::domain::{AlertId, MessageId, PlainWords, Timestamp};
 
 stored_words! {
     /// How far asking about an alert has come.
@@ -88,6 +88,22 @@ pub async fn n_since(conn: &mut Connection, since: Timestamp) -> Result<u64, Cat
     Ok(uncount(n))
 }
 
+/// How many of a message's alerts were asked about.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn n_of_message(conn: &mut Connection, message: &MessageId) -> Result<u64, CatalogError> {
+    let n: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM message_alerts AS about JOIN readings AS r ON r.alert = about.alert
+         WHERE about.message = ?1",
+    )
+    .bind(message)
+    .fetch_one(conn)
+    .await
+    .doing("count the alerts of a message asked about")?;
+    Ok(uncount(n))
+}
+
 /// Whether any alert waits to be asked about, or for an answer.
 ///
 /// # Errors
@@ -138,7 +154,8 @@ pub async fn expire(conn: &mut Connection, now: Timestamp) -> Result<u64, Catalo
     Ok(expired.rows_affected())
 }
 
-/// Notes what came of asking about an alert: words, or why there are none.
+/// Notes what came of asking about an alert: words, or why there are none; `false` when it was
+/// given up on already, which changes nothing.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -146,9 +163,9 @@ pub async fn settle(
     conn: &mut Connection,
     alert: &AlertId,
     came: Result<&PlainWords, &str>,
-) -> Result<(), CatalogError> {
+) -> Result<bool, CatalogError> {
     let (words, error) = (came.ok(), came.err());
-    sqlx::query(
+    let settled = sqlx::query(
         "UPDATE readings SET state = IIF(?2 IS NULL, 'missing', 'given'), text = ?2, model = ?3,
                 error = ?4
          WHERE alert = ?1 AND state IN ('wanted', 'asked')",
@@ -159,8 +176,8 @@ pub async fn settle(
     .bind(error)
     .execute(conn)
     .await
-    .doing("keep what was said about an alert")
-    .map(drop)
+    .doing("keep what was said about an alert")?;
+    Ok(settled.rows_affected() == 1)
 }
 
 /// What came of asking about an alert; `None` when nobody was asked.

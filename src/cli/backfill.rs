@@ -134,11 +134,12 @@ pub(super) async fn backfill(global: &Global, command: Backfill) -> anyhow::Resu
         });
     }
     opened.ctx.notify = if command.notify { Notify::Queue } else { Notify::Keep };
+    let since = (opened.ctx.clock)();
     let lock = run::take_over(&opened).await?;
     let (totals, failed) = replay_all(&opened, &batch, &due).await?;
     jobs::compact(&opened.ctx, &batch.name, Timestamp::MIN).await?;
     if command.notify {
-        run::deliver(&opened).await?;
+        run::deliver(&opened, since).await?;
     }
     opened.ctx.catalog.close().await?;
     drop(lock);

@@ -44,6 +44,6 @@ pub(super) async fn digest(global: &Global, command: Digest) -> anyhow::Result<O
         return Ok(Outcome::NotStarted);
     };
     jobs::send_digest(&opened.ctx, &project.batches, spec, (from, now)).await?;
-    run::deliver(&opened).await?;
+    run::deliver(&opened, now).await?;
     Ok(Outcome::Done)
 }

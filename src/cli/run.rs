@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    catalog::readings,
+    catalog::{outbox, readings},
     config::Project,
     domain::{BatchSpec, JobKind, Timestamp},
     jobs::{self, JobContext, JobError},
@@ -42,7 +42,10 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
     };
     open::logging_for_foreground(global, &project.system.log)?;
     let opened = open::open(project).await?;
+    let started = (opened.ctx.clock)();
     let lock = take_over(&opened).await?;
+    // With no daemon, nobody adds to what an earlier run left either.
+    let since = lock.as_ref().map_or(started, |_| Timestamp::MIN);
     let batches = match chosen(&opened, &command) {
         Ok(batches) => batches,
         Err(message) => {
@@ -65,7 +68,7 @@ pub(super) async fn run(global: &Global, command: Run) -> anyhow::Result<Outcome
             }
         }
     }
-    deliver(&opened).await?;
+    deliver(&opened, since).await?;
     opened.ctx.catalog.close().await?;
     drop(lock);
     Ok(outcome)
@@ -113,9 +116,13 @@ fn chosen(opened: &Opened, command: &Run) -> Result<Vec<BatchSpec>, String> {
     })
 }
 
-/// Sends what the run has put into the outbox.
-pub(super) async fn deliver(opened: &Opened) -> Result<(), JobError> {
+/// Sends what the command has put into the outbox from an instant on. No later run of the command can
+/// add to it, so nothing waits for more of its group.
+pub(super) async fn deliver(opened: &Opened, since: Timestamp) -> Result<(), JobError> {
     read_for(&opened.project, &opened.ctx, &opened.client).await?;
+    let mut tx = opened.ctx.catalog.begin().await?;
+    outbox::release_all(&mut tx, since, (opened.ctx.clock)()).await?;
+    tx.commit().await?;
     deliver_for(&opened.project, &opened.ctx, &opened.client).await
 }
 
@@ -125,8 +132,8 @@ pub(super) async fn read_for(
     ctx: &JobContext,
     client: &Client,
 ) -> Result<(), JobError> {
-    let Some(spec) = &project.system.explain else { return Ok(()) };
     if readings::any_open(&mut *ctx.catalog.reader().await?).await? {
+        let spec = project.system.explain.as_deref();
         jobs::read_alerts(ctx, &project.batches, spec, client).await?;
     }
     Ok(())

@@ -214,7 +214,7 @@ fn silences(
 pub fn n_messages(batch: &BatchSpec, alerts: &[Alert]) -> Result<u64, JobError> {
     let router = Router::compile(&batch.routes)?;
     let told = alerts.iter().flat_map(|alert| {
-        let group = tell::group_of(batch, alert);
+        let group = tell::group_of(batch, &alert.metric);
         let saying = Saying::of(batch, alert, MessageEvent::Firing, alert.at);
         let to = router.route(&saying).channels.into_iter();
         to.map(move |channel| (alert.at, group.clone(), channel))

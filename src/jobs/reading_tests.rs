@@ -54,6 +54,11 @@ fn spec(listener: &TcpListener, timeout: Span) -> ExplainSpec {
 
 /// Tells of alerts that have just fired, in one message.
 async fn tell(fixture: &Fixture, ids: &[&str]) {
+    assert_eq!(told(fixture, ids).await, 1);
+}
+
+/// Tells of alerts that have just fired; gives the number of outboxes that have a new message.
+async fn told(fixture: &Fixture, ids: &[&str]) -> u64 {
     let now = (fixture.ctx.clock)();
     let alerts: Vec<Alert> = ids.iter().map(|id| alert(fixture, id)).collect();
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
@@ -62,8 +67,9 @@ async fn tell(fixture: &Fixture, ids: &[&str]) {
     }
     let told: Vec<&Alert> = alerts.iter().collect();
     let event = (MessageEvent::Firing, "");
-    assert_eq!(tell_alerts(&mut tx, &fixture.batch, event, &told, now).await.unwrap(), 1);
+    let n_new = tell_alerts(&mut tx, &fixture.batch, event, &told, now).await.unwrap();
     tx.commit().await.unwrap();
+    n_new
 }
 
 /// How many messages are due so long from now.
@@ -113,7 +119,7 @@ async fn explained(timeout: Span) -> (Fixture, TcpListener, ExplainSpec) {
 
 async fn read(fixture: &Fixture, spec: &ExplainSpec) -> Readings {
     let batches = std::slice::from_ref(&fixture.batch);
-    read_alerts(&fixture.ctx, batches, spec, &fixture.ctx.client).await.unwrap()
+    read_alerts(&fixture.ctx, batches, Some(spec), &fixture.ctx.client).await.unwrap()
 }
 
 async fn reading(fixture: &Fixture, id: &str) -> Option<readings::ReadingRow> {
@@ -193,7 +199,7 @@ async fn without_an_answer_the_message_leaves_without_words_and_no_later_than_th
             .metrics
             .render()
             .unwrap()
-            .contains("anomstack_explanations_total{outcome=\"failed\"} 1")
+            .contains("anomstack_explanations_total{outcome=\"late\"} 1")
     );
 }
 
@@ -224,4 +230,49 @@ async fn nothing_is_asked_unless_it_is_switched_on() {
     fixture.batch.explain = None;
     tell(&fixture, &["a"]).await;
     assert_eq!((n_due(&fixture, Span::ZERO).await, reading(&fixture, "a").await), (1, None));
+}
+
+/// When the fixture's clock stands still.
+fn midnight() -> Timestamp {
+    Timestamp::parse("2026-06-01T00:00:00Z").unwrap()
+}
+
+#[tokio::test]
+async fn what_joins_a_message_shares_its_questions_and_keeps_it_back_no_longer() {
+    let (mut fixture, _listener, spec) = explained(Span::secs(10)).await;
+    fixture.batch.explain = Some(Arc::new(ExplainSpec { daily_limit: 99, ..spec }));
+    fixture.batch.alert.group_wait = Span::secs(30);
+    tell(&fixture, &["a", "b"]).await;
+    fixture.ctx.clock = || midnight() + Span::secs(25);
+    assert_eq!(told(&fixture, &["c", "d"]).await, 0, "they join");
+    let state = async |id| reading(&fixture, id).await.map(|reading| reading.state);
+    assert_eq!((state("c").await, state("d").await), (Some(ReadingState::Wanted), None));
+    assert_eq!(
+        (n_due(&fixture, Span::secs(4)).await, n_due(&fixture, Span::secs(5)).await),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_is_wanted_when_it_is_switched_off_is_given_up_on_in_time() {
+    let (mut fixture, ..) = explained(Span::secs(10)).await;
+    tell(&fixture, &["a"]).await;
+    fixture.ctx.clock = || midnight() + Span::secs(10);
+    let read = read_alerts(&fixture.ctx, &[], None, &fixture.ctx.client).await.unwrap();
+    assert_eq!(read, Readings { given: 0, missing: 1 });
+    assert_eq!(reading(&fixture, "a").await.unwrap().state, ReadingState::Missing);
+}
+
+#[tokio::test]
+async fn an_answer_to_what_was_given_up_on_is_none() {
+    let (fixture, ..) = explained(Span::secs(10)).await;
+    tell(&fixture, &["a"]).await;
+    let now = (fixture.ctx.clock)();
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    let asked = readings::take(&mut tx, now, 1).await.unwrap().remove(0);
+    assert_eq!(readings::expire(&mut tx, asked.until).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    let words = PlainWords { text: "late".into(), model: "tiny".into() };
+    assert!(!settle(&fixture.ctx, &[], &asked, Ok(&words)).await.unwrap());
+    assert_eq!(reading(&fixture, "a").await.unwrap().words, None);
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     alerting::{self, Router, Saying},
-    catalog::{Connection, alerts, messages, messages::MessageRow, outbox},
+    catalog::{Connection, messages, messages::MessageRow, outbox},
     domain::{
-        Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, Severity, Span,
-        Timestamp,
+        Alert, AlertId, BatchName, BatchSpec, Grouping, MessageEvent, MessageId, MetricName,
+        Severity, Span, Timestamp,
     },
 };
 
@@ -95,28 +95,37 @@ pub async fn tell_alerts(
             Some(told) => told.get(&alert.id).cloned().unwrap_or_default(),
             None => router.route(&Saying::of(batch, alert, event, now)).channels,
         };
-        groups.entry((group_of(batch, alert), channels)).or_default().push(alert);
+        groups.entry((group_of(batch, &alert.metric), channels)).or_default().push(alert);
     }
+    // What is said a second time is said in a message of its own: the first is about what was over.
+    let waiting = match event {
+        MessageEvent::Firing if again.is_empty() => waiting(conn, batch, alerts, now).await?,
+        _ => Waiting::new(),
+    };
     let mut n_queued = 0;
-    for ((group, channels), mut alerts) in groups {
+    for (key, mut alerts) in groups {
         alerts.sort_by(|one, other| loudest_first(one, other));
         let wait = match (event, alerts.first()) {
             (MessageEvent::Firing, Some(first)) => batch.alert_for(&first.metric).group_wait,
             _ => Span::ZERO,
         };
+        let joins = waiting.get(&key).filter(|(_, since)| now - wait < *since);
         let telling = Telling {
             event,
             batch: Some(batch.name.clone()),
             alerts: alerts.iter().map(|alert| alert.id.clone()).collect(),
             words: None,
             again: again.to_owned(),
-            channels,
+            channels: key.1,
         };
-        let (message, n_new) = tell_group(conn, batch, (&telling, &group), (wait, now)).await?;
+        let joins = joins.map(|(message, _)| message);
+        let (message, n_new) = tell_group(conn, &telling, joins, (wait, now)).await?;
         n_queued += n_new;
         if let Some(message) = message.filter(|_| event == MessageEvent::Firing) {
             let readable = reading::readable(&alerts);
-            reading::want(conn, batch, (&message, &readable), now).await?;
+            let reading =
+                reading::Wanted { message: &message, is_new: 0 < n_new, alerts: &readable };
+            reading::want(conn, batch, reading, now).await?;
         }
     }
     Ok(n_queued)
@@ -126,49 +135,54 @@ pub async fn tell_alerts(
 /// the message, where its alerts were not said already, and how many outboxes have it anew.
 async fn tell_group(
     conn: &mut Connection,
-    batch: &BatchSpec,
-    (telling, group): (&Telling, &str),
+    telling: &Telling,
+    joins: Option<&MessageId>,
     (wait, now): (Span, Timestamp),
 ) -> Result<(Option<MessageId>, u64), JobError> {
-    if wait == Span::ZERO {
-        let n_new = tell(conn, telling, now).await?;
-        return Ok(((0 < n_new).then(|| telling.id()), n_new));
-    }
-    if let Some(message) = waiting(conn, batch, (group, &telling.channels), now - wait).await? {
-        messages::add(conn, &message, &telling.alerts).await?;
-        return Ok((Some(message), 0));
+    if let Some(message) = joins {
+        let n_added = messages::add(conn, message, &telling.alerts).await?;
+        return Ok(((0 < n_added).then(|| message.clone()), 0));
     }
     let n_new = tell(conn, telling, now).await?;
     let message = telling.id();
-    outbox::hold(conn, &message, now + wait).await?;
+    if Span::ZERO < wait {
+        outbox::hold(conn, &message, now + wait).await?;
+    }
     Ok(((0 < n_new).then_some(message), n_new))
 }
 
-/// A message of the same group to the same channels that came up after an instant and still waits
-/// for more.
+/// The newest message that waits for more of each group, by the group and whom it goes to, and since
+/// when.
+type Waiting = BTreeMap<(String, BTreeSet<String>), (MessageId, Timestamp)>;
+
+/// The messages that some alerts may join.
 async fn waiting(
     conn: &mut Connection,
     batch: &BatchSpec,
-    (group, channels): (&str, &BTreeSet<String>),
-    after: Timestamp,
-) -> Result<Option<MessageId>, JobError> {
-    for (message, first) in outbox::unsent(conn, &batch.name, after).await? {
-        let Some(row) = alerts::get(conn, &first).await? else { continue };
-        let is_same_group = group_of(batch, &row.alert) == group;
-        if is_same_group && outbox::channels_of(conn, &message).await? == *channels {
-            return Ok(Some(message));
-        }
+    alerts: &[&Alert],
+    now: Timestamp,
+) -> Result<Waiting, JobError> {
+    let waits = alerts.iter().map(|alert| batch.alert_for(&alert.metric).group_wait);
+    let longest = waits.max().unwrap_or(Span::ZERO);
+    let mut waiting = Waiting::new();
+    if longest == Span::ZERO {
+        return Ok(waiting);
     }
-    Ok(None)
+    for unsent in outbox::unsent(conn, &batch.name, now - longest).await? {
+        let group = group_of(batch, &unsent.metric);
+        let newest = waiting.entry((group, unsent.channels));
+        newest.or_insert((unsent.message, unsent.created_at));
+    }
+    Ok(waiting)
 }
 
 /// Alerts of one message have the same.
-pub(super) fn group_of(batch: &BatchSpec, alert: &Alert) -> String {
-    match &batch.alert_for(&alert.metric).group {
+pub(super) fn group_of(batch: &BatchSpec, metric: &MetricName) -> String {
+    match &batch.alert_for(metric).group {
         Grouping::Batch => String::new(),
-        Grouping::Metric => alert.metric.to_string(),
+        Grouping::Metric => metric.to_string(),
         Grouping::Tag(key) => {
-            let own = batch.metrics.get(&alert.metric).and_then(|metric| metric.tags.get(key));
+            let own = batch.metrics.get(metric).and_then(|own| own.tags.get(key));
             own.or_else(|| batch.tags.get(key)).cloned().unwrap_or_default()
         }
     }
@@ -181,3 +195,7 @@ fn loudest_first(one: &Alert, other: &Alert) -> std::cmp::Ordering {
     let by_score = b.unwrap_or(0.0).total_cmp(&d.unwrap_or(0.0));
     a.cmp(&c).then(by_score).then_with(|| one.metric.cmp(&other.metric))
 }
+
+#[cfg(test)]
+#[path = "tell_tests.rs"]
+mod tests;

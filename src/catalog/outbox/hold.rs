@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
 use crate::{
     catalog::{
         Connection,
         error::{CatalogError, Doing as _},
     },
-    domain::{AlertId, BatchName, MessageId, Span, Timestamp},
+    domain::{AlertId, BatchName, MessageId, MetricName, Span, Timestamp},
 };
 
 /// Keeps a message that nobody was sent yet back until an instant.
@@ -62,8 +64,79 @@ pub async fn release(
     Ok(released.rows_affected())
 }
 
+/// Lets go, at an instant, of messages that something fired and that came up at another or later,
+/// though more of their groups may come; gives how many. Those that wait for words go on waiting.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn release_all(
+    conn: &mut Connection,
+    since: Timestamp,
+    at: Timestamp,
+) -> Result<u64, CatalogError> {
+    let released = sqlx::query(
+        "UPDATE outbox SET next_at = ?2
+         WHERE state = 'pending' AND epoch = 0 AND ?2 < next_at
+           AND message IN (
+               SELECT id FROM messages AS said
+               WHERE ?1 <= said.created_at AND said.event = 'firing' AND NOT EXISTS (
+                   SELECT 1 FROM message_alerts AS theirs
+                   JOIN readings AS open ON open.alert = theirs.alert
+                   WHERE theirs.message = said.id AND open.state IN ('wanted', 'asked')
+                     AND ?2 < open.until))",
+    )
+    .bind(since)
+    .bind(at)
+    .execute(conn)
+    .await
+    .doing("let go of messages that wait for more of their group")?;
+    Ok(released.rows_affected())
+}
+
+/// Until when a message is kept back; `None` when no channel waits for it.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn held_until(
+    conn: &mut Connection,
+    message: &MessageId,
+) -> Result<Option<Timestamp>, CatalogError> {
+    sqlx::query_scalar(
+        "SELECT MIN(next_at) FROM outbox WHERE message = ?1 AND state = 'pending' AND epoch = 0",
+    )
+    .bind(message)
+    .fetch_one(conn)
+    .await
+    .doing("find out until when a message is kept back")
+}
+
+/// A message that no channel was sent yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// Which.
+    pub message: MessageId,
+    /// When it came up.
+    pub created_at: Timestamp,
+    /// The metric of the alert it names first.
+    pub metric: MetricName,
+    /// Whom it goes to.
+    pub channels: BTreeSet<String>,
+}
+
+impl FromRow<'_, SqliteRow> for Unsent {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let channels = serde_json::from_str(row.try_get("channels")?);
+        Ok(Self {
+            message: row.try_get("id")?,
+            created_at: row.try_get("created_at")?,
+            metric: row.try_get("metric")?,
+            channels: channels.map_err(|error| sqlx::Error::Decode(error.into()))?,
+        })
+    }
+}
+
 /// Messages of a batch that something fired, that came up after an instant and that no channel was
-/// sent yet, the newest first; each with the alert it names first.
+/// sent yet, the newest first.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -71,10 +144,13 @@ pub async fn unsent(
     conn: &mut Connection,
     batch: &BatchName,
     after: Timestamp,
-) -> Result<Vec<(MessageId, AlertId)>, CatalogError> {
+) -> Result<Vec<Unsent>, CatalogError> {
     sqlx::query_as(
-        "SELECT m.id, first.alert FROM messages AS m
+        "SELECT m.id, m.created_at, a.metric,
+                (SELECT json_group_array(channel) FROM outbox WHERE message = m.id) AS channels
+         FROM messages AS m
          JOIN message_alerts AS first ON first.message = m.id AND first.position = 0
+         JOIN alerts AS a ON a.id = first.alert
          WHERE ?2 < m.created_at AND m.batch = ?1 AND m.event = 'firing'
            AND NOT EXISTS (SELECT 1 FROM outbox AS box
                            WHERE box.message = m.id AND (box.state <> 'pending' OR 0 < box.epoch))
@@ -85,20 +161,4 @@ pub async fn unsent(
     .fetch_all(conn)
     .await
     .doing("find messages that wait for more of their group")
-}
-
-/// The channels a message goes to, by name.
-///
-/// # Errors
-/// [`CatalogError::Query`].
-pub async fn channels_of(
-    conn: &mut Connection,
-    message: &MessageId,
-) -> Result<BTreeSet<String>, CatalogError> {
-    let names: Vec<String> = sqlx::query_scalar("SELECT channel FROM outbox WHERE message = ?1")
-        .bind(message)
-        .fetch_all(conn)
-        .await
-        .doing("find whom a message goes to")?;
-    Ok(names.into_iter().collect())
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{MessageId, Span, Timestamp};
 
 pub use dead::{DeadLetter, dead_letters, revive};
-pub use hold::{channels_of, hold, release, unsent};
+pub use hold::{Unsent, held_until, hold, release, release_all, unsent};
 pub use merge::{Merging, is_late, merge, n_waiting};
 pub use settle::{Settled, settle};
 

@@ -51,7 +51,7 @@ pub(super) async fn demo(global: &Global, command: Demo) -> anyhow::Result<Outco
     };
     report::introduce(&command.dir, &world);
     let is_complete = Box::pin(run_pass(&opened, &world)).await?;
-    run::deliver(&opened).await?;
+    run::deliver(&opened, now).await?;
     report::print(&opened, &world).await?;
     if command.once || !is_complete {
         opened.ctx.catalog.close().await?;

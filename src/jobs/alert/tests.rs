@@ -209,6 +209,17 @@ async fn an_alert_that_came_back_and_is_closed_by_hand_is_said_to_be_over_once_m
 }
 
 #[tokio::test]
+async fn an_alert_that_is_given_back_does_not_join_the_message_of_its_first_time() {
+    let mut fixture = trained(&["orders"]).await;
+    fixture.batch.alert.group_wait = Span::secs(30);
+    pass(&fixture, &["orders"], &[HIGH]).await;
+    pass(&fixture, &["orders"], &[0.0]).await;
+    assert_eq!(pass(&fixture, &["orders"], &[2.0 * HIGH]).await.queued, 1);
+    let (fired, over) = ((MessageEvent::Firing, 1), (MessageEvent::Resolved, 1));
+    assert_eq!(said(&fixture).await, [fired, fired, over]);
+}
+
+#[tokio::test]
 async fn an_alert_of_a_metric_nobody_looks_at_any_more_is_closed_and_that_is_said() {
     let mut fixture = trained(&["orders"]).await;
     pass(&fixture, &["orders"], &[HIGH]).await;
