@@ -7,8 +7,8 @@
 //! 1.2533 times the mean distance counts. The spread is never taken for less than 1 % of the
 //! level, so that a tiny step of a constant metric is none, and a real one is.
 //!
-//! Values that a fiftieth of the reference was as far out as, to the same side, are not another level:
-//! the peaks of a day or the low of a weekend come back.
+//! Values that a fiftieth of the reference was as far out as, to the same side, before it came back to
+//! its usual level are not another one: the peaks of a day or the low of a weekend come back.
 //!
 //! A move fires once. While it is open, the reference is what was before it. When the level comes
 //! back it was a spike, and is over; when it has stayed for as many points as a reference needs, it
@@ -35,6 +35,8 @@ const LEAST_SPREAD: f64 = 0.01;
 const USUAL_SHARE: usize = 50;
 /// What went at least this share of the way was there.
 const AS_FAR: f64 = 0.8;
+/// Points in a row of which most are at the usual level when it came back.
+const RETURN: usize = 3;
 /// A distance over it is said as this: there was no spread at all.
 const FARTHEST: f64 = 1e6;
 
@@ -81,7 +83,8 @@ pub fn shift(
     };
     let level = Level::of(reference);
     let now = median(&value[begin..]);
-    let has_moved = spec.threshold < level.distance(now) && !level.was_left_for(now, reference);
+    let has_moved = spec.threshold < level.distance(now)
+        && !level.was_left_for(now, reference, spec.threshold);
     if let (Some(open), Some(since)) = (&past.open, since) {
         let has_stayed = LEAST_REFERENCE.max(2 * spec.detect_last) <= value.len() - since;
         let id = open.id.clone();
@@ -131,17 +134,30 @@ impl Level {
         Self { median: middle, spread: spread.max(LEAST_SPREAD * middle.abs()) }
     }
 
-    /// Whether the reference went as far to that side before: a season's peaks are no new level.
-    fn was_left_for(&self, value: f64, reference: &[f64]) -> bool {
+    /// Whether the reference went as far to that side and came back: a season's peaks are no new
+    /// level.
+    fn was_left_for(&self, value: f64, reference: &[f64], threshold: f64) -> bool {
         let far = value - self.median;
         let is_there = |other: &&f64| {
             let other = **other - self.median;
             other.signum() == far.signum() && AS_FAR * far.abs() <= other.abs()
         };
-        // The newest of them may be the beginning of the move itself.
-        let end = reference.iter().rposition(|other| !is_there(&other)).map_or(0, |last| last + 1);
+        // What came after it may be the move itself.
+        let end = self.last_return(reference, threshold);
         let n_there = reference[..end].iter().filter(is_there).count();
         (reference.len() / USUAL_SHARE).max(2) <= n_there
+    }
+
+    /// Where the newest stretch at the usual level ends. Most points of a window are within half of
+    /// what is a move: noise around another level is not, however often one point of it is.
+    fn last_return(&self, reference: &[f64], threshold: f64) -> usize {
+        let is_back = |other: &f64| self.distance(*other) <= threshold / 2.0;
+        let n_back = |window: &[f64]| window.iter().filter(|other| is_back(other)).count();
+        let window = reference.windows(RETURN).rposition(|window| RETURN < 2 * n_back(window));
+        window.map_or(0, |begin| {
+            let last = reference[begin..begin + RETURN].iter().rposition(is_back);
+            begin + last.map_or(0, |last| last + 1)
+        })
     }
 
     /// In spreads, at most [`FARTHEST`].
@@ -236,6 +252,39 @@ mod tests {
                 moved.extend(noisy(400.0, n_new));
                 assert!(fires(&moved), "{n_new}");
             }
+        }
+    }
+
+    /// Of normal law, by the sum of twelve uniform ones; the same of the same seed.
+    fn normal(seed: u64, n: usize) -> Vec<f64> {
+        let mut state = seed;
+        let mut uniform = || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (0..n).map(|_| (0..12).map(|_| uniform()).sum::<f64>() - 6.0).collect()
+    }
+
+    #[test]
+    fn a_real_shift_is_found_when_many_of_its_points_came_since_the_last_look() {
+        let spec = eager();
+        for sigmas in [5.0, 6.0, 8.0] {
+            let (mut n_far, mut n_found) = (0, 0);
+            for seed in 0..300 {
+                let mut values = normal(seed << 20, 346);
+                values[250..].iter_mut().for_each(|value| *value += 100.0 + sigmas);
+                values[..250].iter_mut().for_each(|value| *value += 100.0);
+                let looks = [274, 298, 322, 346];
+                n_far += usize::from(looks.iter().any(|n| {
+                    let level = Level::of(&values[n - 251..n - 1]);
+                    spec.threshold < level.distance(values[n - 1])
+                }));
+                n_found += usize::from(looks.iter().any(|n| fires(&values[..*n])));
+            }
+            assert!(250 <= n_far, "{sigmas}: {n_far} would be found by their distance alone");
+            assert!(98 * n_far <= 100 * n_found, "{sigmas}: {n_found} of {n_far}");
         }
     }
 
