@@ -103,6 +103,21 @@ pub async fn disable(
     .map(drop)
 }
 
+/// Forgets the states of all channels but these; gives how many.
+///
+/// # Errors
+/// [`CatalogError::Query`].
+pub async fn keep_only(conn: &mut Connection, channels: &[&str]) -> Result<u64, CatalogError> {
+    let forgotten = sqlx::query(
+        "DELETE FROM channel_states WHERE channel NOT IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::json!(channels).to_string())
+    .execute(conn)
+    .await
+    .doing("forget the states of channels that are gone")?;
+    Ok(forgotten.rows_affected())
+}
+
 /// Uses a channel again as it is configured; `false` when it was.
 ///
 /// # Errors

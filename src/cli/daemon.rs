@@ -86,7 +86,7 @@ fn not_before(error: &JobError) -> Option<Span> {
 /// The outbox, every second and whenever a run has ended.
 pub(super) fn deliver(live: &Live) -> Chore {
     let live = live.clone();
-    let known = Arc::new(Mutex::new(live.project()));
+    let known = Arc::new(Mutex::new(None));
     Arc::new(move || {
         let (live, known) = (live.clone(), Arc::clone(&known));
         Box::pin(async move {
@@ -115,24 +115,20 @@ pub(super) fn read(live: &Live) -> Chore {
     })
 }
 
-/// A channel that was closed and is now configured otherwise is used again.
-async fn reopen_changed(live: &Live, known: &Mutex<Arc<Project>>) -> Result<(), CatalogError> {
+/// Lets the outbox know of channels that are configured otherwise than when it was last told.
+async fn reopen_changed(
+    live: &Live,
+    known: &Mutex<Option<Arc<Project>>>,
+) -> Result<(), CatalogError> {
     let project = live.project();
-    let before = {
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *known, Arc::clone(&project))
-    };
-    let (before, after) = (&before.system.channels, &project.system.channels);
-    if before == after {
-        return Ok(());
+    let before = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let channels = before.as_ref().map(|before| &before.system.channels);
+    if channels != Some(&project.system.channels) {
+        jobs::reopen_changed(&live.ctx.catalog, channels, &project.system.channels).await?;
     }
-    let mut tx = live.ctx.catalog.begin().await?;
-    for (name, channel) in after {
-        if before.get(name) != Some(channel) && channel_states::enable(&mut tx, name).await? {
-            tracing::info!(channel = %name, "its settings changed: it is used again");
-        }
-    }
-    tx.commit().await
+    // Only now, so that a catalog out of reach is asked again.
+    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(project);
+    Ok(())
 }
 
 /// Every second the outbox is looked at, so that is when a catalog out of reach is noticed.

@@ -63,7 +63,7 @@ pub use attend::{Attention, LONGEST_SNOOZE, attend, close_abandoned, snooze};
 pub use compact::compact;
 pub use compare::{Compared, Rivals, Side, compare};
 pub use context::{AsOf, JobContext, Notify, Progress, VersionClock};
-pub use deliver::{Audience, Delivered, Paces, deliver};
+pub use deliver::{Audience, Delivered, Paces, deliver, reopen_changed};
 pub use digest::{digest, send_digest};
 pub use error::JobError;
 pub use explain::{Archive, Explanation, Recomputed, explain_alert, explain_at};

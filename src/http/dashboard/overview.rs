@@ -31,7 +31,8 @@ pub(in crate::http) async fn page(State(site): State<Arc<Site>>) -> Result<Html<
     let newest = newest.map_err(|error| Failure::internal(&error))?;
     let closed = channel_states::all(&mut reader).await;
     let mut closed = closed.map_err(|error| Failure::internal(&error))?;
-    closed.retain(|state| state.is_closed(site.now()));
+    let is_configured = |name: &String| project.system.channels.contains_key(name);
+    closed.retain(|state| state.is_closed(site.now()) && is_configured(&state.channel));
     let alerts: Vec<AlertView> =
         newest.into_iter().map(|row| AlertView::new(row, &project.batches)).collect();
     let needs_care = |batch: &&BatchView| matches!(batch.health, Health::Warn | Health::Bad);

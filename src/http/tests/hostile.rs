@@ -95,9 +95,16 @@ fn batch(n: usize, text: &str) -> (String, String) {
     (format!("h{n}"), batch)
 }
 
+/// A channel that the texts are what the other side said of.
+fn channel(n: usize) -> String {
+    format!("channel-{n}")
+}
+
 async fn filled() -> Fixture {
     let batches: Vec<_> = texts().iter().enumerate().map(|(n, text)| batch(n, text)).collect();
-    let fixture = Fixture::with_batches("", &batches).await;
+    let channel = |n: usize| format!("[channels.\"{}\"]\nkind = \"log\"\n", channel(n));
+    let channels: String = (0..texts().len()).map(channel).collect();
+    let fixture = Fixture::with_batches(&channels, &batches).await;
     let mut tx = fixture.catalog.begin().await.unwrap();
     for (n, text) in texts().iter().enumerate() {
         let (batch, metric) = (BatchName::parse(&format!("h{n}")).unwrap(), metric(text));
@@ -111,7 +118,7 @@ async fn filled() -> Fixture {
         alerts::insert(&mut tx, &alert, RunId(1), noon()).await.unwrap();
         let seen = metrics::MetricSeen { metric, newest_at: hour(9), newest_value: 10.0, n_new: 1 };
         metrics::touch(&mut tx, &batch, &[seen], noon()).await.unwrap();
-        channel_states::disable(&mut tx, text, noon(), text).await.unwrap();
+        channel_states::disable(&mut tx, &channel(n), noon(), text).await.unwrap();
     }
     tx.commit().await.unwrap();
     fixture

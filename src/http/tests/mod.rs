@@ -9,8 +9,8 @@ mod plots;
 use axum::http::{Method, StatusCode};
 
 use super::words::metric_href;
-use crate::{domain::ModelVersion, telemetry::Readiness};
-use fixture::{Fixture, NAMES, hour};
+use crate::{catalog::channel_states, domain::ModelVersion, telemetry::Readiness};
+use fixture::{Fixture, NAMES, hour, noon};
 
 const PAGES: &[&str] = &[
     "/",
@@ -66,6 +66,19 @@ async fn the_overview_tells_freshness_alerts_and_what_failed() {
     {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
+}
+
+#[tokio::test]
+async fn the_overview_tells_of_a_closed_channel_while_it_is_configured() {
+    let fixture = Fixture::with_batches("[channels.pager]\nkind = \"log\"\n", &[]).await;
+    let mut tx = fixture.catalog.begin().await.unwrap();
+    for name in ["pager", "removed"] {
+        let reason = format!("{name} is gone");
+        channel_states::disable(&mut tx, name, noon(), &reason).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let page = fixture.get("/").await.body;
+    assert!(page.contains("pager is gone") && !page.contains("removed is gone"), "{page}");
 }
 
 #[tokio::test]

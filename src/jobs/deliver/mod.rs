@@ -3,6 +3,7 @@
 
 mod links;
 mod pace;
+mod reopen;
 mod say;
 mod settle;
 mod storm;
@@ -32,6 +33,7 @@ use crate::{
 use super::{JobContext, JobError};
 
 pub use pace::Paces;
+pub use reopen::reopen_changed;
 use settle::{Channel, Next};
 
 /// Messages to a channel on this machine that are taken at once; others are taken one by one, so
@@ -193,9 +195,11 @@ impl Drain<'_> {
         let mut waiting = outbox::waiting_channels(&mut tx).await?;
         let states = channel_states::all(&mut tx).await?;
         drop(tx);
+        // What waits for one that is not configured any more is given up.
         let closed: BTreeSet<&str> = states
             .iter()
             .filter(|state| state.is_closed(now))
+            .filter(|state| self.audience.channels.contains_key(&state.channel))
             .map(|state| state.channel.as_str())
             .collect();
         waiting.retain(|name| !busy.contains_key(name) && !closed.contains(name.as_str()));
