@@ -5,7 +5,7 @@ use super::{
     Connection,
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{BatchName, Timestamp};
+use crate::domain::{BatchName, MessageId, Timestamp};
 
 /// What is old of a batch's alerts.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,21 @@ pub async fn batches_with_alerts(conn: &mut Connection) -> Result<Vec<BatchName>
     .doing("find the batches that have alerts")
 }
 
+pub(super) const OLD_ALERTS: &str = "DELETE FROM alerts WHERE id IN (
+     SELECT a.id FROM alerts AS a
+     WHERE a.batch = ?1 AND a.state = 'resolved' AND a.resolved_at < ?2 AND a.until < ?2
+       AND NOT EXISTS (
+           SELECT 1 FROM feedback AS f
+           WHERE f.alert = a.id
+             AND (?2 <= f.at
+                  OR f.verdict IN ('incident', 'new-normal')
+                     AND ?3 <= MAX(a.until, COALESCE(f.until, a.until))))
+       AND NOT EXISTS (
+           SELECT 1 FROM message_alerts AS about
+           JOIN outbox AS box ON box.message = about.message
+           WHERE about.alert = a.id AND box.state IN ('pending', 'sending'))
+     LIMIT ?4)";
+
 /// Forgets up to so many old alerts with the words on them; gives how many. An alert that something
 /// is still to be said of stays.
 ///
@@ -48,58 +63,73 @@ pub async fn alerts(
     old: OldAlerts<'_>,
     most: u32,
 ) -> Result<u64, CatalogError> {
-    let forgotten = sqlx::query(
-        "DELETE FROM alerts WHERE id IN (
-             SELECT a.id FROM alerts AS a
-             WHERE a.batch = ?1 AND a.state = 'resolved' AND a.resolved_at < ?2 AND a.until < ?2
-               AND NOT EXISTS (
-                   SELECT 1 FROM feedback AS f
-                   WHERE f.alert = a.id
-                     AND (?2 <= f.at
-                          OR f.verdict IN ('incident', 'new-normal')
-                             AND ?3 <= MAX(a.until, COALESCE(f.until, a.until))))
-               AND NOT EXISTS (
-                   SELECT 1 FROM message_alerts AS about
-                   JOIN outbox AS box ON box.message = about.message
-                   WHERE about.alert = a.id AND box.state IN ('pending', 'sending'))
-             LIMIT ?4)",
-    )
-    .bind(old.batch)
-    .bind(old.before)
-    .bind(old.oldest_point.unwrap_or(Timestamp::MAX))
-    .bind(most)
-    .execute(conn)
-    .await
-    .doing("forget old alerts")?;
+    let forgotten = sqlx::query(OLD_ALERTS)
+        .bind(old.batch)
+        .bind(old.before)
+        .bind(old.oldest_point.unwrap_or(Timestamp::MAX))
+        .bind(most)
+        .execute(conn)
+        .await
+        .doing("forget old alerts")?;
     Ok(forgotten.rows_affected())
 }
 
-/// Forgets up to so many messages that came up before an instant, went their way, and are about no
-/// alert that is kept; gives how many.
+/// How far a walk over old messages came.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// The last message that was looked at.
+    last: (Timestamp, MessageId),
+    /// How many were forgotten.
+    pub n_forgotten: u64,
+}
+
+impl Walk {
+    /// One that has looked at nothing.
+    pub const fn begin() -> Self {
+        Self { last: (Timestamp::MIN, MessageId(String::new())), n_forgotten: 0 }
+    }
+}
+
+pub(super) const OLD_MESSAGES: &str = "SELECT created_at, id FROM messages
+     WHERE created_at < ?1 AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4";
+
+/// Looks at so many more messages that came up before an instant, the oldest first, and forgets
+/// those of them that went their way and are about no alert that is kept; `false` when it has looked
+/// at all. What stays is looked at once a walk.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn messages(
     conn: &mut Connection,
     before: Timestamp,
+    walk: &mut Walk,
     most: u32,
-) -> Result<u64, CatalogError> {
+) -> Result<bool, CatalogError> {
+    let looked: Vec<(Timestamp, MessageId)> = sqlx::query_as(OLD_MESSAGES)
+        .bind(before)
+        .bind(walk.last.0)
+        .bind(&walk.last.1)
+        .bind(most)
+        .fetch_all(&mut *conn)
+        .await
+        .doing("look for old messages")?;
+    let ids: Vec<&str> = looked.iter().map(|(_, id)| id.0.as_str()).collect();
     let forgotten = sqlx::query(
-        "DELETE FROM messages WHERE id IN (
-             SELECT m.id FROM messages AS m
-             WHERE m.created_at < ?1
-               AND NOT EXISTS (SELECT 1 FROM message_alerts AS about WHERE about.message = m.id)
-               AND NOT EXISTS (SELECT 1 FROM outbox AS box
-                               WHERE box.message = m.id AND box.state IN ('pending', 'sending'))
-               AND NOT EXISTS (SELECT 1 FROM outbox AS said WHERE said.merged_into = m.id)
-             LIMIT ?2)",
+        "DELETE FROM messages AS m
+         WHERE m.id IN (SELECT value FROM json_each(?1))
+           AND NOT EXISTS (SELECT 1 FROM message_alerts AS about WHERE about.message = m.id)
+           AND NOT EXISTS (SELECT 1 FROM outbox AS box
+                           WHERE box.message = m.id AND box.state IN ('pending', 'sending'))
+           AND NOT EXISTS (SELECT 1 FROM outbox AS said WHERE said.merged_into = m.id)",
     )
-    .bind(before)
-    .bind(most)
+    .bind(serde_json::json!(ids).to_string())
     .execute(conn)
     .await
     .doing("forget old messages")?;
-    Ok(forgotten.rows_affected())
+    walk.n_forgotten += forgotten.rows_affected();
+    let Some(last) = looked.into_iter().next_back() else { return Ok(false) };
+    walk.last = last;
+    Ok(true)
 }
 
 /// Forgets up to so many silences that ended before an instant; gives how many.

@@ -103,16 +103,15 @@ pub async fn n_of_message(conn: &mut Connection, message: &MessageId) -> Result<
     .doing("count the alerts of a message asked about")?;
     Ok(uncount(n))
 }
+pub(super) const ANY_OPEN: &str =
+    "SELECT EXISTS (SELECT 1 FROM readings WHERE state IN ('wanted', 'asked'))";
 
 /// Whether any alert waits to be asked about, or for an answer.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn any_open(conn: &mut Connection) -> Result<bool, CatalogError> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM readings WHERE state IN ('wanted', 'asked'))")
-        .fetch_one(conn)
-        .await
-        .doing("look for alerts to ask about")
+    sqlx::query_scalar(ANY_OPEN).fetch_one(conn).await.doing("look for alerts to ask about")
 }
 
 /// Takes alerts to ask about, those that waited longest first; each is given once.

@@ -4,7 +4,11 @@
 use std::fmt;
 
 use crate::{
-    catalog::{forget, forget::OldAlerts, models, raw_parts, runs, segments},
+    catalog::{
+        forget,
+        forget::{OldAlerts, Walk},
+        models, raw_parts, runs, segments,
+    },
     domain::{BatchName, BatchSpec, SegmentKind, Span, Timestamp},
     io::layout,
 };
@@ -74,7 +78,6 @@ pub async fn retire(ctx: &JobContext, batch: &BatchSpec) -> Result<Retired, JobE
 enum Old<'a> {
     Runs(&'a BatchName, Timestamp),
     Alerts(OldAlerts<'a>),
-    Messages(Timestamp),
     Snoozes(Timestamp),
 }
 
@@ -86,13 +89,25 @@ async fn in_parts(ctx: &JobContext, old: Old<'_>) -> Result<u64, JobError> {
         let n_done = match old {
             Old::Runs(batch, before) => runs::forget_before(&mut tx, batch, before, AT_ONCE).await,
             Old::Alerts(old) => forget::alerts(&mut tx, old, AT_ONCE).await,
-            Old::Messages(before) => forget::messages(&mut tx, before, AT_ONCE).await,
             Old::Snoozes(before) => forget::snoozes(&mut tx, before, AT_ONCE).await,
         }?;
         tx.commit().await?;
         total += n_done;
         if n_done == 0 {
             return Ok(total);
+        }
+    }
+}
+
+/// Forgets old messages, looking at a part of them a transaction; gives how many.
+async fn forget_messages(ctx: &JobContext, before: Timestamp) -> Result<u64, JobError> {
+    let mut walk = Walk::begin();
+    loop {
+        let mut tx = ctx.catalog.begin().await?;
+        let has_more = forget::messages(&mut tx, before, &mut walk, AT_ONCE).await?;
+        tx.commit().await?;
+        if !has_more {
+            return Ok(walk.n_forgotten);
         }
     }
 }
@@ -134,7 +149,7 @@ pub async fn forget_told(ctx: &JobContext, batches: &[BatchSpec]) -> Result<Forg
         forgotten.alerts += in_parts(ctx, Old::Alerts(old)).await?;
     }
     let before = now - LEAST_TOLD;
-    forgotten.messages = in_parts(ctx, Old::Messages(before)).await?;
+    forgotten.messages = forget_messages(ctx, before).await?;
     forgotten.snoozes = in_parts(ctx, Old::Snoozes(before)).await?;
     Ok(forgotten)
 }

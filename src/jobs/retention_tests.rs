@@ -203,11 +203,30 @@ async fn more_than_a_transaction_takes_goes_all_the_same_merged_or_not() {
     }
     let into = MessageId("storm-1".into());
     let mut tx = fixture.ctx.catalog.begin().await.unwrap();
-    let merging = Merging { into: &into, channel: "log", before: None, now: old };
+    let merging = Merging { into: &into, channel: "log", before: None, now: old + Span::secs(1) };
     assert_eq!(outbox::merge(&mut tx, merging).await.unwrap(), u64::from(AT_ONCE) + 1);
     tx.commit().await.unwrap();
     send_all(&fixture, now).await;
     let n_alerts = u64::from(AT_ONCE) + 1;
     let expected = Forgotten { alerts: n_alerts, messages: n_alerts + 1, snoozes: 0 };
     assert_eq!(forget(&fixture).await, expected);
+}
+
+#[tokio::test]
+async fn a_transaction_looks_at_a_bounded_part_of_the_old_messages_however_many_stay() {
+    let fixture = fixture::open().await;
+    let now = (fixture.ctx.clock)();
+    for n in 0..5 {
+        raise(&fixture, &format!("stays-{n}"), now - Span::days(400), false).await;
+    }
+    raise(&fixture, "goes", now - Span::days(300), true).await;
+    send_all(&fixture, now).await;
+    let old = OldAlerts { batch: &fixture.batch.name, before: now, oldest_point: None };
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    assert_eq!(forget::alerts(&mut tx, old, 9).await.unwrap(), 1);
+    let (mut walk, mut steps) = (Walk::begin(), Vec::new());
+    while forget::messages(&mut tx, now, &mut walk, 2).await.unwrap() {
+        steps.push(walk.n_forgotten);
+    }
+    assert_eq!(steps, [0, 0, 1]);
 }

@@ -42,6 +42,9 @@ stored_words! {
     }
 }
 
+pub(super) const BACKLOG: &str = "SELECT channel, COUNT(*), MIN(first_at) FROM outbox
+     WHERE state IN ('pending', 'sending') GROUP BY channel ORDER BY channel";
+
 /// A message on its way to a channel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Delivery {
@@ -272,13 +275,8 @@ pub struct Backlog {
 /// # Errors
 /// [`CatalogError::Query`].
 pub async fn backlog(conn: &mut Connection) -> Result<Vec<Backlog>, CatalogError> {
-    let rows: Vec<(String, i64, Timestamp)> = sqlx::query_as(
-        "SELECT channel, COUNT(*), MIN(first_at) FROM outbox
-         WHERE state IN ('pending', 'sending') GROUP BY channel ORDER BY channel",
-    )
-    .fetch_all(conn)
-    .await
-    .doing("count what waits")?;
+    let rows: Vec<(String, i64, Timestamp)> =
+        sqlx::query_as(BACKLOG).fetch_all(conn).await.doing("count what waits")?;
     let backlog = |(channel, n, oldest)| Backlog { channel, n_waiting: uncount(n), oldest };
     Ok(rows.into_iter().map(backlog).collect())
 }
