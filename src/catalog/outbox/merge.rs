@@ -13,6 +13,13 @@ use crate::{
     domain::{BatchName, MessageEvent, MessageId, Timestamp},
 };
 
+/// The events of messages about alerts, as SQL's list.
+macro_rules! of_alerts {
+    () => {
+        "('firing', 'escalated', 'reminder', 'resolved', 'storm')"
+    };
+}
+
 /// Which messages become one.
 #[derive(Debug, Clone, Copy)]
 pub struct Merging<'a> {
@@ -35,13 +42,15 @@ pub async fn n_waiting(
     channel: &str,
     most: u32,
 ) -> Result<u64, CatalogError> {
-    let n: i64 = sqlx::query_scalar(
+    let n: i64 = sqlx::query_scalar(concat!(
         "SELECT COUNT(*) FROM (
              SELECT 1 FROM outbox AS o JOIN messages AS m ON m.id = o.message
              WHERE o.channel = ?1 AND o.state = 'pending'
-               AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+               AND m.event IN ",
+        of_alerts!(),
+        "
              LIMIT ?2)",
-    )
+    ))
     .bind(channel)
     .bind(most)
     .fetch_one(conn)
@@ -60,13 +69,15 @@ pub async fn is_late(
     before: Timestamp,
     now: Timestamp,
 ) -> Result<bool, CatalogError> {
-    sqlx::query_scalar(
+    sqlx::query_scalar(concat!(
         "SELECT COUNT(*) = 2 AND MIN(next_at) <= ?3 FROM (
              SELECT o.next_at FROM outbox AS o JOIN messages AS m ON m.id = o.message
              WHERE o.channel = ?1 AND o.state = 'pending' AND o.first_at < ?2
-               AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+               AND m.event IN ",
+        of_alerts!(),
+        "
              ORDER BY o.next_at LIMIT 2)",
-    )
+    ))
     .bind(channel)
     .bind(before)
     .bind(now)
@@ -89,14 +100,16 @@ pub async fn merge(conn: &mut Connection, merging: Merging<'_>) -> Result<u64, C
     messages::insert(conn, &row, &[]).await?;
     enqueue(conn, into, channel, now).await?;
     gather(conn, merging).await?;
-    let merged = sqlx::query(
+    let merged = sqlx::query(concat!(
         "UPDATE outbox SET state = 'merged', ended_at = ?4, merged_into = ?3
          WHERE channel = ?1 AND state = 'pending' AND (?2 IS NULL OR first_at < ?2)
            AND message <> ?3
            AND message IN (
                SELECT id FROM messages
-               WHERE event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm'))",
-    )
+               WHERE event IN ",
+        of_alerts!(),
+        ")",
+    ))
     .bind(channel)
     .bind(merging.before)
     .bind(into)
@@ -125,12 +138,14 @@ async fn batch_of(
     conn: &mut Connection,
     merging: Merging<'_>,
 ) -> Result<Option<BatchName>, CatalogError> {
-    let mut batches: Vec<Option<BatchName>> = sqlx::query_scalar(
+    let mut batches: Vec<Option<BatchName>> = sqlx::query_scalar(concat!(
         "SELECT DISTINCT m.batch FROM outbox AS o JOIN messages AS m ON m.id = o.message
          WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
-           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+           AND m.event IN ",
+        of_alerts!(),
+        "
          ORDER BY m.batch LIMIT 2",
-    )
+    ))
     .bind(merging.channel)
     .bind(merging.before)
     .fetch_all(conn)
@@ -142,16 +157,18 @@ async fn batch_of(
 
 /// Makes the one be about every alert of the many.
 async fn gather(conn: &mut Connection, merging: Merging<'_>) -> Result<(), CatalogError> {
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO message_alerts (message, position, alert)
          SELECT ?3, ROW_NUMBER() OVER (ORDER BY MIN(o.first_at), a.alert) - 1, a.alert
          FROM outbox AS o JOIN messages AS m ON m.id = o.message
          JOIN message_alerts AS a ON a.message = o.message
          WHERE o.channel = ?1 AND o.state = 'pending' AND (?2 IS NULL OR o.first_at < ?2)
            AND o.message <> ?3
-           AND m.event IN ('firing', 'escalated', 'reminder', 'resolved', 'storm')
+           AND m.event IN ",
+        of_alerts!(),
+        "
          GROUP BY a.alert",
-    )
+    ))
     .bind(merging.channel)
     .bind(merging.before)
     .bind(merging.into)
