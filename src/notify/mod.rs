@@ -36,7 +36,7 @@ pub use retry::backoff;
 use call::Caller;
 
 use crate::{
-    domain::{ChannelKind, ChannelSpec, Span, words},
+    domain::{AlertId, ChannelKind, ChannelSpec, Span, words},
     net::Client,
 };
 
@@ -68,13 +68,33 @@ pub enum Outcome {
     },
 }
 
+/// One attempt, and how far it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The alerts the receiver took, where it takes each by itself and not all were taken.
+    pub taken: Vec<AlertId>,
+}
+
+impl From<Outcome> for Attempt {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, taken: Vec::new() }
+    }
+}
+
+/// As [`attempt`], for a message of which a part is as good as nothing.
+pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> Outcome {
+    attempt(channel, message, client).await.outcome
+}
+
 /// Sends a message to a channel once. The message's id is the same on every attempt, so that the
 /// receiver can tell a repeat.
 ///
 /// Dropping the future may leave the message sent or not: treat it as ambiguous.
-pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> Outcome {
+pub async fn attempt(channel: &ChannelSpec, message: &Message, client: &Client) -> Attempt {
     let caller = Caller::new(client, channel, message.sent_at);
-    match &channel.kind {
+    let outcome = match &channel.kind {
         ChannelKind::Log => {
             log(message);
             Outcome::Sent
@@ -84,12 +104,13 @@ pub async fn send(channel: &ChannelSpec, message: &Message, client: &Client) -> 
         ChannelKind::Alertmanager(spec) => alertmanager::post(spec, message, &caller).await,
         ChannelKind::Email(spec) => email::send(spec, message, &caller).await,
         ChannelKind::Slack(spec) => slack::post(spec, message, &caller).await,
-        ChannelKind::Pagerduty(spec) => pagerduty::post(spec, message, &caller).await,
+        ChannelKind::Pagerduty(spec) => return pagerduty::post(spec, message, &caller).await,
         ChannelKind::Teams { url } => teams::post(url, message, &caller).await,
         ChannelKind::Discord { url } => discord::post(url, message, &caller).await,
         ChannelKind::Telegram(spec) => telegram::post(spec, message, &caller).await,
         ChannelKind::Ntfy(spec) => ntfy::post(spec, message, &caller).await,
-    }
+    };
+    outcome.into()
 }
 
 fn log(message: &Message) {

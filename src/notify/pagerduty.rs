@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use tokio::time;
+use tokio::time::Instant;
 
 use super::{
-    Message, Note, Outcome,
+    Attempt, Message, Note, Outcome,
     call::{Caller, Told, text_at},
     limits::{cut, cut_bytes},
 };
@@ -21,32 +21,62 @@ const LONGEST_DETAIL: usize = 8 << 10;
 const MOST_DETAILS: usize = 40;
 /// Events on their way at once.
 const AT_ONCE: usize = 8;
-/// For all events of a message, each of which may take the channel's time-out; shorter than the time
-/// after which the message would be taken for abandoned.
-const LONGEST: Duration = Duration::from_secs(100);
+/// No event is begun later; shorter than the time after which the message would be taken for
+/// abandoned by the longest time-out of a channel.
+const LONGEST: Duration = Duration::from_secs(50);
 
-/// Sends the message once.
-pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Outcome {
-    let mut exchanges = stream::iter(events(spec, message))
-        .map(async |event| {
-            let request = caller.address(&spec.url, &[]);
-            let request = request.and_then(|url| caller.post_json(url, &event));
-            caller.exchange(request, explain).await
-        })
-        .buffer_unordered(AT_ONCE);
-    let sent = time::timeout(LONGEST, async {
-        while let Some(outcome) = exchanges.next().await {
-            if outcome != Outcome::Sent {
-                return outcome;
+/// Sends the message once, event by event until one is not taken; those on their way by then come to
+/// their end, so that it is known of every event what became of it.
+pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Attempt {
+    let begun = Instant::now();
+    let ids = message.alerts.iter().map(|note| Some(&note.alert.id)).chain([None]);
+    let mut events = ids.zip(events(spec, message));
+    let (mut on_way, mut taken) = (FuturesUnordered::new(), Vec::new());
+    let mut failed: Option<Outcome> = None;
+    loop {
+        while failed.is_none() && on_way.len() < AT_ONCE {
+            let Some((id, event)) = events.next() else { break };
+            if LONGEST <= begun.elapsed() {
+                failed = Some(too_slow());
+                break;
             }
+            on_way.push(async move {
+                let request = caller.address(&spec.url, &[]);
+                let request = request.and_then(|url| caller.post_json(url, &event));
+                (id, caller.exchange(request, explain).await)
+            });
         }
-        Outcome::Sent
-    });
-    sent.await.unwrap_or_else(|_| Outcome::Retry {
-        reason: format!("not all alerts were taken within {} s", LONGEST.as_secs()),
-        status: None,
-        ambiguous: true,
-    })
+        match on_way.next().await {
+            Some((id, Outcome::Sent)) => taken.extend(id.cloned()),
+            Some((_, outcome)) => failed = Some(worse(failed, outcome)),
+            None => break,
+        }
+    }
+    match failed {
+        Some(outcome) => Attempt { outcome, taken },
+        None => Outcome::Sent.into(),
+    }
+}
+
+fn too_slow() -> Outcome {
+    let reason = format!("not all alerts were taken within {} s", LONGEST.as_secs());
+    Outcome::Retry { reason, status: None, ambiguous: false }
+}
+
+/// What is told of two events that were not taken.
+fn worse(one: Option<Outcome>, other: Outcome) -> Outcome {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::Sent => 0,
+        Outcome::Retry { ambiguous: false, .. } => 1,
+        // What the receiver asks for counts, unless more has to be remembered.
+        Outcome::Throttled { .. } => 2,
+        Outcome::Retry { ambiguous: true, .. } => 3,
+        Outcome::Refused { .. } => 4,
+    };
+    match one {
+        Some(one) if rank(&other) <= rank(&one) => one,
+        _ => other,
+    }
 }
 
 fn explain(body: &Value) -> Told {

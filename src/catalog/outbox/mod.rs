@@ -6,6 +6,8 @@ mod hold;
 mod merge;
 mod settle;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
@@ -14,7 +16,7 @@ use super::{
     codec::{stored_words, uncount},
     error::{CatalogError, Doing as _},
 };
-use crate::domain::{MessageId, Span, Timestamp};
+use crate::domain::{AlertId, MessageId, Span, Timestamp};
 
 pub use dead::{DeadLetter, dead_letters, revive};
 pub use hold::{Unsent, held_until, hold, release, release_all, unsent};
@@ -60,6 +62,8 @@ pub struct Delivery {
     pub first_at: Timestamp,
     /// Whether an earlier attempt may have arrived.
     pub may_be_there: bool,
+    /// The alerts the channel took already, where it takes each by itself.
+    pub taken: BTreeSet<AlertId>,
     /// Which claim of the row this is.
     pub epoch: i64,
 }
@@ -73,9 +77,18 @@ impl FromRow<'_, SqliteRow> for Delivery {
             idem_key: row.try_get("idem_key")?,
             first_at: row.try_get("first_at")?,
             may_be_there: row.try_get("may_be_there")?,
+            taken: taken(row.try_get("taken")?)?,
             epoch: row.try_get("epoch")?,
         })
     }
+}
+
+fn taken(text: Option<&str>) -> Result<BTreeSet<AlertId>, sqlx::Error> {
+    let ids: Vec<String> = match text {
+        Some(text) => serde_json::from_str(text).map_err(|e| sqlx::Error::Decode(e.into()))?,
+        None => Vec::new(),
+    };
+    Ok(ids.into_iter().map(AlertId).collect())
 }
 
 /// Why a delivery did not succeed.
@@ -194,7 +207,7 @@ pub async fn take(
                              AND (SELECT event FROM messages WHERE id = before.message)
                                  <> 'resolved'))
              ORDER BY due.next_at, due.message LIMIT ?3)
-         RETURNING message, channel, attempts, may_be_there, idem_key, first_at, epoch",
+         RETURNING message, channel, attempts, may_be_there, taken, idem_key, first_at, epoch",
     )
     .bind(taking.now)
     .bind(taking.now + SENDING_LEASE)

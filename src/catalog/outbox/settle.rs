@@ -67,7 +67,7 @@ impl Settled {
     }
 }
 
-/// Notes what became of a delivery; `false` when somebody else has it by now, which changes nothing.
+/// Notes what became of a delivery, and what its channel took of it by now; `false` when somebody else has it by now, which changes nothing.
 ///
 /// # Errors
 /// [`CatalogError::Query`].
@@ -80,12 +80,15 @@ pub async fn settle(
     let is_put_off = matches!(settled, Settled::Postponed { .. });
     let is_ambiguous =
         matches!(settled, Settled::Again { is_ambiguous: true, .. } | Settled::Parked { .. });
+    let is_rest = *settled != Settled::Sent && !delivery.taken.is_empty();
+    let ids: Vec<&str> = delivery.taken.iter().map(|id| id.0.as_str()).collect();
+    let taken = is_rest.then(|| serde_json::json!(ids).to_string());
     let noted = sqlx::query(
         "UPDATE outbox
-         SET state = ?4, lease_until = NULL, attempts = attempts + (NOT ?5),
+         SET state = ?4, lease_until = NULL, attempts = ?11 + (NOT ?5),
              next_at = COALESCE(?6, next_at), ended_at = IIF(?6 IS NULL, ?7, NULL),
              last_status = IIF(?5, last_status, ?8), last_error = IIF(?5, last_error, ?9),
-             may_be_there = MAX(may_be_there, ?10)
+             may_be_there = MAX(may_be_there, ?10), taken = ?12
          WHERE message = ?1 AND channel = ?2 AND epoch = ?3 AND state = 'sending'",
     )
     .bind(&delivery.message)
@@ -98,6 +101,8 @@ pub async fn settle(
     .bind(settled.refusal().and_then(|refusal| refusal.status))
     .bind(settled.refusal().map(|refusal| refusal.error.as_str()))
     .bind(is_ambiguous)
+    .bind(delivery.attempts)
+    .bind(taken)
     .execute(conn)
     .await
     .doing("note what became of a delivery")?;

@@ -25,9 +25,9 @@ use crate::{
         channel_states, outbox,
         outbox::{Delivery, Settled, Taking},
     },
-    domain::{BatchSpec, ChannelSpec, OnAmbiguous, Timestamp},
+    domain::{BatchSpec, ChannelSpec, OnAmbiguous, Span, Timestamp},
     net::Client,
-    notify::{self, Outcome},
+    notify::{self, Attempt, Outcome},
 };
 
 use super::{JobContext, JobError};
@@ -114,7 +114,7 @@ pub async fn deliver(
         }
         in_flight.retain(|_, n_left| 0 < *n_left);
         let settled = match outcome {
-            Ok(outcome) => drain.settle(&delivery, outcome).await,
+            Ok(attempt) => drain.settle(delivery, attempt).await,
             Err(error) => Err(error),
         };
         failed = failed.or(settled.err());
@@ -131,18 +131,18 @@ async fn attempt(
     audience: &Audience<'_>,
     client: &Client,
     delivery: &Delivery,
-) -> Result<Outcome, JobError> {
+) -> Result<Attempt, JobError> {
     let Some(channel) = audience.channels.get(&delivery.channel) else {
         let reason = format!("no channel `{}` is configured any more", delivery.channel);
-        return Ok(Outcome::Refused { reason, status: None });
+        return Ok(Outcome::Refused { reason, status: None }.into());
     };
     if delivery.may_be_there && channel.pace.on_ambiguous == OnAmbiguous::Park {
         let reason = "who sent it ended before it was known what became of it".to_owned();
-        return Ok(Outcome::Retry { reason, status: None, ambiguous: true });
+        return Ok(Outcome::Retry { reason, status: None, ambiguous: true }.into());
     }
     match say::message(ctx, audience, &channel.kind, delivery).await? {
-        Some(message) => Ok(notify::send(channel, &message, client).await),
-        None => Ok(Outcome::Refused { reason: "its alert is gone".into(), status: None }),
+        Some(message) => Ok(notify::attempt(channel, &message, client).await),
+        None => Ok(Outcome::Refused { reason: "its alert is gone".into(), status: None }.into()),
     }
 }
 
@@ -224,10 +224,18 @@ impl Drain<'_> {
         (self.ctx.clock)().max(self.began)
     }
 
-    async fn settle(&mut self, delivery: &Delivery, outcome: Outcome) -> Result<(), JobError> {
+    async fn settle(&mut self, mut delivery: Delivery, done: Attempt) -> Result<(), JobError> {
         let now = self.now();
         let channel = self.audience.channels.get(&delivery.channel);
-        let next: Next = settle::next(outcome, delivery, channel, ((self.random)(), now));
+        let mut waited = now - delivery.first_at;
+        if !done.taken.is_empty() {
+            // It goes on: the rest is as if it were tried for the first time.
+            (delivery.attempts, waited) = (0, Span::ZERO);
+            delivery.taken.extend(done.taken);
+        }
+        let delivery = &delivery;
+        let tried = (delivery.attempts, waited);
+        let next: Next = settle::next(done.outcome, tried, channel, ((self.random)(), now));
         let mut tx = self.ctx.catalog.begin().await?;
         settle::store(&mut tx, self.audience, delivery, &next, now).await?;
         tx.commit().await?;

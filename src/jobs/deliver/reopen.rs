@@ -28,3 +28,47 @@ pub async fn reopen_changed(
     }
     tx.commit().await
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::{
+        super::tests::{NOW, hook, timed},
+        *,
+    };
+    use crate::domain::Span;
+
+    #[tokio::test]
+    async fn a_changed_channel_is_used_again_and_of_a_removed_one_nothing_is_kept() {
+        let fixture = timed().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let before =
+            BTreeMap::from(["same", "changed", "removed"].map(|name| hook(name, &listener)));
+        let close = async || {
+            let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+            for name in before.keys() {
+                channel_states::disable(&mut tx, name, NOW.get(), "gone").await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        };
+        let closed = async || {
+            let mut reader = fixture.ctx.catalog.reader().await.unwrap();
+            let states = channel_states::all(&mut reader).await.unwrap();
+            states.into_iter().map(|state| state.channel).collect::<Vec<_>>()
+        };
+        let mut after = before.clone();
+        after.remove("removed");
+        after.get_mut("changed").unwrap().timeout = Span::secs(1);
+        close().await;
+        reopen_changed(&fixture.ctx.catalog, None, &after).await.unwrap();
+        assert_eq!(
+            closed().await,
+            ["changed", "same"],
+            "at the start nothing is known to have changed"
+        );
+        close().await;
+        reopen_changed(&fixture.ctx.catalog, Some(&before), &after).await.unwrap();
+        assert_eq!(closed().await, ["same"]);
+    }
+}

@@ -39,7 +39,7 @@ pub(super) async fn message(
     let most = if channel.keeps_account() { u32::MAX } else { MOST_NOTES };
     let about = messages::first_alerts(&mut reader, &row.id, most).await?;
     let mut rows = Vec::with_capacity(about.len());
-    for id in about {
+    for id in about.into_iter().filter(|id| !delivery.taken.contains(id)) {
         rows.extend(alerts::get(&mut reader, &id).await?);
     }
     if rows.is_empty() && row.text.is_none() {

@@ -54,10 +54,11 @@ impl Next {
     }
 }
 
-/// Being throttled is not an attempt that failed, so it never uses up the schedule.
+/// After so many attempts before that failed, and so long a wait. Being throttled is not an attempt
+/// that failed, so it never uses up the schedule.
 pub(super) fn next(
     outcome: Outcome,
-    delivery: &Delivery,
+    (attempts, waited): (u32, Span),
     channel: Option<&ChannelSpec>,
     (random, now): (f64, Timestamp),
 ) -> Next {
@@ -66,7 +67,7 @@ pub(super) fn next(
     match outcome {
         Outcome::Sent => open(Settled::Sent),
         Outcome::Throttled { after } => {
-            let wait = after.unwrap_or_else(|| patience(now - delivery.first_at, random));
+            let wait = after.unwrap_or_else(|| patience(waited, random));
             let at = now + wait.max(SHORTEST_WAIT);
             Next { settled: Settled::Postponed { at }, channel: Channel::HeldUntil(at) }
         }
@@ -76,7 +77,7 @@ pub(super) fn next(
             open(Settled::Parked { refusal: Refusal { status, error } })
         }
         Outcome::Retry { reason: error, status, ambiguous: is_ambiguous } => {
-            match notify::backoff(delivery.attempts.saturating_add(1), random) {
+            match notify::backoff(attempts.saturating_add(1), random) {
                 Some(wait) => open(Settled::Again {
                     at: now + wait.max(SHORTEST_WAIT),
                     refusal: Refusal { status, error },
@@ -203,22 +204,9 @@ fn told_instead<'a>(audience: &Audience<'a>, failing: &str) -> BTreeSet<&'a str>
 mod tests {
     use super::*;
 
-    fn delivery(attempts: u32, waited: Span) -> (Delivery, Timestamp) {
-        let first_at = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-        let delivery = Delivery {
-            message: MessageId("a".into()),
-            channel: "hook".to_owned(),
-            attempts,
-            may_be_there: false,
-            idem_key: "a.hook".to_owned(),
-            first_at,
-            epoch: 1,
-        };
-        (delivery, first_at + waited)
-    }
-
-    fn wait(outcome: Outcome, (delivery, now): (Delivery, Timestamp)) -> Option<Span> {
-        match next(outcome, &delivery, None, (1.0, now)).settled {
+    fn wait(outcome: Outcome, tried: (u32, Span)) -> Option<Span> {
+        let now = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
+        match next(outcome, tried, None, (1.0, now)).settled {
             Settled::Postponed { at } | Settled::Again { at, .. } => Some(at - now),
             Settled::Sent | Settled::Parked { .. } | Settled::Dead { .. } => None,
         }
@@ -226,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_is_throttled_without_end_is_asked_ever_less_often() {
-        let after = |waited| wait(Outcome::Throttled { after: None }, delivery(0, waited)).unwrap();
+        let after = |waited| wait(Outcome::Throttled { after: None }, (0, waited)).unwrap();
         assert_eq!(after(Span::ZERO), Span::secs(5));
         assert_eq!(after(Span::secs(40)), Span::secs(40));
         assert_eq!(after(Span::days(30)), Span::hours(1));
@@ -237,7 +225,7 @@ mod tests {
     #[test]
     fn the_first_failure_is_followed_by_the_schedules_second_step() {
         let retry = || Outcome::Retry { reason: "no".into(), status: None, ambiguous: false };
-        let after = |attempts| wait(retry(), delivery(attempts, Span::ZERO));
+        let after = |attempts| wait(retry(), (attempts, Span::ZERO));
         assert_eq!(after(0), Some(Span::secs(5)));
         assert_eq!(after(1), Some(Span::secs(30)));
         assert_eq!(after(9), Some(Span::hours(24)));

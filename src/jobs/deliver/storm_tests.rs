@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use super::{
     Delivered,
-    tests::{NOW, drain, drain_with, enqueue, hook, pass, receive, state, timed},
+    tests::{NOW, alert, drain, drain_with, enqueue, hook, pass, receive, state, timed},
 };
 use crate::{
-    catalog::{outbox, outbox::DeliveryState},
+    catalog::{alerts, messages, messages::MessageRow, outbox, outbox::DeliveryState},
     config::Environment,
-    domain::Span,
+    domain::{
+        AlertId, ChannelKind, MessageEvent, MessageId, PagerSeverity, PagerdutySpec, RunId, Secret,
+        Span,
+    },
     jobs::fixture::Fixture,
 };
 
@@ -137,4 +143,78 @@ async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_rep
     assert_eq!((taken.len() as u64, unmarked), (n_alerts, 0));
     assert!(0 < n_repeats, "some must have come twice for this to mean anything");
     assert!(calls.windows(2).all(|two| Span::secs(1) <= two[1] - two[0]), "one a second");
+}
+
+#[tokio::test]
+async fn of_many_alerts_each_reaches_a_pager_that_takes_only_some_at_a_time() {
+    let fixture = timed().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (name, mut channel) = hook("pager", &listener);
+    channel.kind = ChannelKind::Pagerduty(PagerdutySpec {
+        routing_key: Secret::new("key".into()),
+        url: format!("http://{}/", listener.local_addr().unwrap()),
+        warning: PagerSeverity::Warning,
+        critical: PagerSeverity::Critical,
+    });
+    let channels = BTreeMap::from([(name, channel)]);
+    let ids: Vec<AlertId> = (0..200).map(|n| AlertId(format!("a{n:03}"))).collect();
+    let now = NOW.get();
+    let message = MessageRow {
+        id: MessageId("all".into()),
+        event: MessageEvent::Firing,
+        batch: None,
+        title: None,
+        text: None,
+        created_at: now,
+    };
+    let mut tx = fixture.ctx.catalog.begin().await.unwrap();
+    for id in &ids {
+        alerts::insert(&mut tx, &alert(&id.0, now), RunId(1), now).await.unwrap();
+    }
+    messages::insert(&mut tx, &message, &ids).await.unwrap();
+    outbox::enqueue(&mut tx, &message.id, "pager", now).await.unwrap();
+    tx.commit().await.unwrap();
+    // Fifty every three seconds.
+    let (mut taken, mut since, mut n_since) = (BTreeMap::<String, u32>::new(), now, 0);
+    let receiver = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = Vec::new();
+            let body: serde_json::Value = loop {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+                if let Some(Ok(body)) = body.map(serde_json::from_str) {
+                    break body;
+                }
+                assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "half a request");
+            };
+            if Span::secs(3) <= NOW.get() - since {
+                (since, n_since) = (NOW.get(), 0);
+            }
+            n_since += 1;
+            let status = if n_since <= 50 { "202 Accepted" } else { "429 Later" };
+            if n_since <= 50 {
+                *taken.entry(body["dedup_key"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+            let text =
+                format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(text.as_bytes()).await.unwrap();
+        }
+    };
+    let draining = async {
+        for n_passed in 0..100 {
+            drain(&fixture, &channels).await.unwrap();
+            if state(&fixture, "pager").await == [(DeliveryState::Sent, 1)] {
+                return n_passed;
+            }
+            pass(Span::secs(1));
+        }
+        panic!("it never completes");
+    };
+    let n_passed = tokio::select! {
+        n_passed = draining => n_passed,
+        () = receiver => unreachable!(),
+    };
+    assert_eq!((taken.len(), taken.values().max()), (200, Some(&1)));
+    assert!(n_passed <= 20, "the waits do not grow while it goes on: {n_passed} s");
 }

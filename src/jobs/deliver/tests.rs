@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     super::fixture::{Fixture, open},
-    Audience, Delivered, JobError, deliver, reopen_changed,
+    Audience, Delivered, JobError, deliver,
 };
 use crate::{
     catalog::{
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-fn alert(id: &str, at: Timestamp) -> Alert {
+pub(super) fn alert(id: &str, at: Timestamp) -> Alert {
     Alert {
         id: AlertId(id.into()),
         batch: BatchName::parse("shop").unwrap(),
@@ -365,38 +365,6 @@ async fn what_waits_for_a_channel_that_was_disabled_and_then_removed_is_given_up
     let letters = outbox::dead_letters(&mut reader, 10).await.unwrap();
     let error = letters[0].error.as_deref();
     assert_eq!(error, Some("no channel `hook` is configured any more"));
-}
-
-#[tokio::test]
-async fn a_changed_channel_is_used_again_and_of_a_removed_one_nothing_is_kept() {
-    let fixture = timed().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let before = BTreeMap::from(["same", "changed", "removed"].map(|name| hook(name, &listener)));
-    let close = async || {
-        let mut tx = fixture.ctx.catalog.begin().await.unwrap();
-        for name in before.keys() {
-            channel_states::disable(&mut tx, name, NOW.get(), "gone").await.unwrap();
-        }
-        tx.commit().await.unwrap();
-    };
-    let closed = async || {
-        let mut reader = fixture.ctx.catalog.reader().await.unwrap();
-        let states = channel_states::all(&mut reader).await.unwrap();
-        states.into_iter().map(|state| state.channel).collect::<Vec<_>>()
-    };
-    let mut after = before.clone();
-    after.remove("removed");
-    after.get_mut("changed").unwrap().timeout = Span::secs(1);
-    close().await;
-    reopen_changed(&fixture.ctx.catalog, None, &after).await.unwrap();
-    assert_eq!(
-        closed().await,
-        ["changed", "same"],
-        "at the start nothing is known to have changed"
-    );
-    close().await;
-    reopen_changed(&fixture.ctx.catalog, Some(&before), &after).await.unwrap();
-    assert_eq!(closed().await, ["same"]);
 }
 
 #[tokio::test]
