@@ -114,6 +114,22 @@ pub async fn messages(
         .await
         .doing("look for old messages")?;
     let ids: Vec<&str> = looked.iter().map(|(_, id)| id.0.as_str()).collect();
+    let ids = serde_json::json!(ids).to_string();
+    // Again, for those that said what has gone only now.
+    loop {
+        let n_gone = forget_of(conn, &ids).await?;
+        walk.n_forgotten += n_gone;
+        if n_gone == 0 {
+            break;
+        }
+    }
+    let Some(last) = looked.into_iter().next_back() else { return Ok(false) };
+    walk.last = last;
+    Ok(true)
+}
+
+/// Forgets what can go of messages whose ids are a list in JSON; gives how many.
+async fn forget_of(conn: &mut Connection, ids: &str) -> Result<u64, CatalogError> {
     let forgotten = sqlx::query(
         "DELETE FROM messages AS m
          WHERE m.id IN (SELECT value FROM json_each(?1))
@@ -122,14 +138,11 @@ pub async fn messages(
                            WHERE box.message = m.id AND box.state IN ('pending', 'sending'))
            AND NOT EXISTS (SELECT 1 FROM outbox AS said WHERE said.merged_into = m.id)",
     )
-    .bind(serde_json::json!(ids).to_string())
+    .bind(ids)
     .execute(conn)
     .await
     .doing("forget old messages")?;
-    walk.n_forgotten += forgotten.rows_affected();
-    let Some(last) = looked.into_iter().next_back() else { return Ok(false) };
-    walk.last = last;
-    Ok(true)
+    Ok(forgotten.rows_affected())
 }
 
 /// Forgets up to so many silences that ended before an instant; gives how many.
