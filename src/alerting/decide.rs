@@ -10,7 +10,7 @@ use super::{
     reason,
 };
 use crate::domain::{
-    Alert, AlertKind, AlertSpec, Band, BatchName, MetricName, ModelVersion, Timestamp,
+    Alert, AlertKind, AlertSpec, Aspect, Band, BatchName, MetricName, ModelVersion, Timestamp,
 };
 
 /// A scored point, as the policy sees it.
@@ -24,6 +24,8 @@ pub struct Scored {
     pub score: f64,
     /// What was expected, where the detector can say.
     pub band: Option<Band>,
+    /// What made the score, where the detector can say.
+    pub aspect: Option<Aspect>,
     /// The model that made the score.
     pub model: ModelVersion,
 }
@@ -181,6 +183,7 @@ pub(super) mod tests {
             value: 100.0,
             score: *score,
             band: None,
+            aspect: None,
             model: ModelVersion::at(hour(0)),
         };
         scores.iter().enumerate().map(point).collect()

@@ -114,6 +114,7 @@ fn scored(kind: &str, detector: DetectorKind, n: usize) -> Vec<Scored> {
                 value,
                 score,
                 band: row.band,
+                aspect: row.aspect,
                 model: ModelVersion::at(Timestamp::MIN),
             })
         })

@@ -76,9 +76,10 @@ fn unseen(series: &Series, batch: &BatchSpec, fit: &FitModel<'_>) -> Vec<Scored>
         let (rows, values) = verify::score_newest(&model.detectors, &known, batch, to - from);
         let version = ModelVersion::at(start);
         let point = |(row, value): (RowScore, f64)| {
-            let RowScore { at, score, band, .. } = row;
+            let RowScore { at, score, band, aspect } = row;
             let score = score.ok()?;
-            (start <= at).then(|| Scored { at, value, score, band, model: version.clone() })
+            let model = version.clone();
+            (start <= at).then_some(Scored { at, value, score, band, aspect, model })
         };
         scored.extend(rows.into_iter().zip(values).filter_map(point));
     }

@@ -11,7 +11,7 @@ use crate::{
     alerting::{self, PastAlerts, Policy, Scored},
     config::{self, Environment},
     detect::{self, FitContext},
-    domain::{Alert, BatchSpec, MetricName, ModelVersion, Series, Span, Timestamp},
+    domain::{Alert, BatchSpec, MetricName, ModelVersion, RowScore, Series, Span, Timestamp},
     features,
 };
 
@@ -72,8 +72,9 @@ fn alerts_of(batch: &BatchSpec, series: &Series, end: Timestamp) -> Vec<Alert> {
         .into_iter()
         .zip(&frame.raw_value[from..])
         .filter_map(|(row, value)| {
-            let (at, band, model) = (row.at, row.band, ModelVersion::at(end));
-            Some(Scored { at, value: *value, score: row.score.ok()?, band, model })
+            let RowScore { at, score, band, aspect } = row;
+            let model = ModelVersion::at(end);
+            Some(Scored { at, value: *value, score: score.ok()?, band, aspect, model })
         })
         .collect();
     let who = (batch.name.clone(), series.metric.clone());

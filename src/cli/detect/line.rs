@@ -54,7 +54,8 @@ impl Line {
         if self.past.last().is_some_and(|last| at <= last.at) {
             return;
         }
-        self.past.push(Scored { at, value, score, band: None, model: self.model.clone() });
+        let model = self.model.clone();
+        self.past.push(Scored { at, value, score, band: None, aspect: None, model });
         self.n_scores += 1;
         if self.n_scores < self.next {
             return;

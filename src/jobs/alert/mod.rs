@@ -190,6 +190,6 @@ fn end_early(
 }
 
 pub(super) fn scored(point: ScorePoint) -> Scored {
-    let ScorePoint { at, value, score, band, model, .. } = point;
-    Scored { at, value, score, band, model }
+    let ScorePoint { metric: _, at, value, score, band, aspect, model } = point;
+    Scored { at, value, score, band, aspect, model }
 }
