@@ -8,8 +8,9 @@ use super::Fitted;
 /// The newest layout of the detectors of rows. The first had the linear `proba` only, and neither a
 /// threshold nor the parameters that came later; the second had no `rank`.
 const BY_ROW: i64 = 3;
-/// The newest layout of the default detector. The first did not keep how sure its pattern was.
-const AUTO: i64 = 2;
+/// The newest layout of the default detector. The first did not keep how sure its pattern was; the
+/// second said of each array what it is an array of.
+const AUTO: i64 = 3;
 /// The newest layout of the seasonal detector. The first did not keep how sure its pattern was.
 const SEASONAL: i64 = 2;
 

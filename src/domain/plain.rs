@@ -76,6 +76,15 @@ impl Plain {
         Some(self.items("<i2")?.iter().map(|bytes| i16::from_le_bytes(*bytes)).collect())
     }
 
+    /// The bytes of a one-dimensional array alone, for places that hold no other kind of array: it
+    /// is read back like any other, and a few dozen bytes smaller.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        let Self::Dict(entries) = self else { return self };
+        let data = entries.into_iter().find(|(key, _)| key == "data");
+        data.map_or(Self::None, |(_, data)| data)
+    }
+
     fn array<const N: usize>(dtype: &str, items: impl ExactSizeIterator<Item = [u8; N]>) -> Self {
         let n_items = items.len() as i64;
         Self::Dict(vec![
@@ -86,6 +95,10 @@ impl Plain {
     }
 
     fn items<const N: usize>(&self, dtype: &str) -> Option<&[[u8; N]]> {
+        if let Self::Bytes(bytes) = self {
+            let (items, rest) = bytes.as_chunks::<N>();
+            return rest.is_empty().then_some(items);
+        }
         let shape = self.get("shape")?.as_list()?;
         let Self::Bytes(bytes) = self.get("data")? else { return None };
         let n_items = usize::try_from(shape.first()?.as_int()?).ok()?;
@@ -109,6 +122,9 @@ mod tests {
         let singles = [1.5_f32, -0.0, f32::MIN_POSITIVE];
         assert_eq!(Plain::from_f32s(&singles).to_f32s().unwrap(), singles);
         assert_eq!(Plain::from_f32s(&singles).to_f64s(), None);
+        let bare = Plain::from_f32s(&singles).bare();
+        assert_eq!(bare.to_f32s().unwrap(), singles);
+        assert_eq!(bare.to_f64s(), None, "12 bytes");
         let Plain::Dict(mut entries) = node else { unreachable!() };
         entries[2].1 = Plain::Bytes(vec![0; 31]);
         assert_eq!(Plain::Dict(entries).to_f64s(), None);

@@ -126,6 +126,32 @@ fn a_model_of_a_newer_program_is_refused_as_such() {
     }
 }
 
+#[test]
+fn a_default_model_takes_less_than_two_kilobytes() {
+    // Beside the detector a model file has its batch, metric, version and tag.
+    const AROUND: usize = 160;
+    let value = |i: usize| {
+        let noise = (i * i * 7_919 % 1_009) as f64 / 90.0;
+        let is_weekend = 5 <= i / 24 % 7;
+        50.0 + 10.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + noise
+            - if is_weekend { 20.0 } else { 0.0 }
+    };
+    let values: Vec<f64> = (0..2_500).map(value).collect();
+    let params = BTreeMap::new();
+    let kind = DetectorKind::Auto;
+    let spec = DetectorSpec { kind, tag: "auto".into(), role: DetectorRole::Champion, params };
+    let context = FitContext::new(chrono_tz::Tz::America__Argentina__Buenos_Aires, 7);
+    for n_rows in [2_160, 2_485, 2_499] {
+        let model = fit(&spec, &frame(&values[..n_rows], LAGS), &context).unwrap().to_plain();
+        let seasonal = model.get("model").and_then(|model| model.get("seasonal")).unwrap();
+        let Some(Plain::Bytes(weekly)) = seasonal.get("weekly") else { panic!("no weeks") };
+        assert_eq!(weekly.len(), 2 * 7 * 24);
+        let n_bytes = pickle::encode(&model).unwrap().len();
+        println!("{n_rows} rows: {n_bytes} bytes");
+        assert!(n_bytes + AROUND <= 2_000, "{n_bytes}");
+    }
+}
+
 /// Writes what is not there yet; what is there is never written again.
 #[test]
 #[ignore = "writes tests/golden/models/ after a change of format"]

@@ -15,7 +15,7 @@ impl Auto {
             ("middle".into(), Plain::Float(self.walk.units.middle)),
             ("spread".into(), Plain::Float(self.walk.units.spread)),
             ("walked_to_us".into(), Plain::Int(self.walked_to.micros())),
-            ("walk".into(), Plain::from_f32s(&self.walk.pack())),
+            ("walk".into(), Plain::from_f32s(&self.walk.pack()).bare()),
         ]);
         Plain::Dict(fields)
     }
@@ -35,7 +35,7 @@ impl Auto {
         let walked_to = Timestamp::from_micros(int(plain, "walked_to_us")?);
         Ok(Self {
             params: SeasonalParams::from_plain(plain)?,
-            seasonal: Seasonal::from_narrow(seasonal)?,
+            seasonal: Seasonal::from_narrow(seasonal, cadence)?,
             cadence,
             days: float(plain, "days")?,
             walk: walk.ok_or(DecodeError::Inconsistent { field: "walk" })?,

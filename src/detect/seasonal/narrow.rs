@@ -50,11 +50,11 @@ impl Seasonal {
         }
     }
 
-    /// The model back from [`Self::to_narrow`].
-    pub(in crate::detect) fn from_narrow(plain: &Plain) -> Result<Self, DecodeError> {
+    /// The model back from [`Self::to_narrow`]; `cadence` is the usual seconds between rows.
+    pub(in crate::detect) fn from_narrow(plain: &Plain, cadence: f64) -> Result<Self, DecodeError> {
         let law = match plain.get("constant") {
             Some(_) => Law::Constant(float(plain, "constant")?),
-            None => Law::Seasons(Box::new(seasons_from_narrow(plain)?)),
+            None => Law::Seasons(Box::new(seasons_from_narrow(plain, cadence)?)),
         };
         Ok(Self { params: SeasonalParams::DEFAULT, law })
     }
@@ -84,7 +84,7 @@ fn pattern_to_plain(values: &[f64]) -> (Plain, Plain) {
     let exponent = exponent_of(values);
     let step = 2_f64.powi(exponent);
     let shorts: Vec<i16> = values.iter().map(|value| short(*value, step)).collect();
-    (Plain::from_i16s(&shorts), Plain::Int(exponent.into()))
+    (Plain::from_i16s(&shorts).bare(), Plain::Int(exponent.into()))
 }
 
 fn pattern_from_plain(
@@ -101,7 +101,8 @@ fn pattern_from_plain(
 }
 
 fn seasons_to_narrow(seasons: &Seasons) -> Plain {
-    let Seasons { unit, cadence, baseline, evidence, scale, windows, lines, run_line } = seasons;
+    // The cadence is known to whoever asks.
+    let Seasons { unit, cadence: _, baseline, evidence, scale, windows, lines, run_line } = seasons;
     let (daily, daily_exponent) = pattern_to_plain(&baseline.profile.daily);
     let (weekly, weekly_exponent) = pattern_to_plain(&baseline.profile.weekly);
     let carried = &baseline.carried;
@@ -115,7 +116,6 @@ fn seasons_to_narrow(seasons: &Seasons) -> Plain {
         .flat_map(|block| [block.number - first, block.n_rows as i64].map(Plain::Int));
     let mut fields = vec![
         ("unit".into(), Plain::Float(*unit)),
-        ("cadence_seconds".into(), Plain::Float(*cadence)),
         ("timezone".into(), Plain::Text(baseline.calendar.zone.name().into())),
         ("shape".into(), Plain::Text(baseline.shape.as_str().into())),
         ("daily".into(), daily),
@@ -125,14 +125,15 @@ fn seasons_to_narrow(seasons: &Seasons) -> Plain {
         ("block_seconds".into(), Plain::Int(baseline.block)),
         ("first_block".into(), Plain::Int(first)),
         ("blocks".into(), Plain::List(blocks.collect())),
-        ("numbers".into(), Plain::from_f32s(&numbers)),
+        ("numbers".into(), Plain::from_f32s(&numbers).bare()),
     ];
     fields.extend(rarer_fields(baseline));
-    fields.extend(evidence.map(evidence_to_plain));
+    let evidence = evidence.map(evidence_to_plain);
+    fields.extend(evidence.map(|(key, shares)| (key, shares.bare())));
     Plain::Dict(fields)
 }
 
-fn seasons_from_narrow(plain: &Plain) -> Result<Seasons, DecodeError> {
+fn seasons_from_narrow(plain: &Plain, cadence: f64) -> Result<Seasons, DecodeError> {
     let shape = Shape::parse(text(plain, "shape")?);
     let shape = shape.ok_or(DecodeError::Inconsistent { field: "shape" })?;
     let zone: Tz = text(plain, "timezone")?
@@ -143,9 +144,8 @@ fn seasons_from_narrow(plain: &Plain) -> Result<Seasons, DecodeError> {
     ensure(weekly.len().is_multiple_of(7), "weekly")?;
     let block = int(plain, "block_seconds")?;
     ensure(0 < block, "block_seconds")?;
-    let [unit, cadence] = [float(plain, "unit")?, float(plain, "cadence_seconds")?];
+    let unit = float(plain, "unit")?;
     ensure(0.0 < unit, "unit")?;
-    ensure(0.0 < cadence, "cadence_seconds")?;
     let numbers = plain.get("numbers").and_then(Plain::to_f32s);
     let numbers = numbers.ok_or(DecodeError::Missing { field: "numbers" })?;
     ensure(numbers.iter().all(|number| number.is_finite()), "numbers")?;
