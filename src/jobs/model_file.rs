@@ -31,11 +31,11 @@ pub enum ModelFileError {
     /// Not a pickle of plain data.
     #[error("read the model's pickle")]
     Pickle(#[from] PickleError),
-    /// A format of a later program, or none.
-    #[error("model format {found:?} is not known; this program reads up to {FORMAT}")]
-    Format {
+    /// A format of a later program.
+    #[error("model file format {found} is newer than {FORMAT}; a newer program wrote it")]
+    Newer {
         /// What the file says.
-        found: Option<i64>,
+        found: i64,
     },
     /// The model of another metric or version.
     #[error("the file holds the {what} of another model")]
@@ -91,9 +91,10 @@ impl Model {
         version: &ModelVersion,
     ) -> Result<Self, ModelFileError> {
         let root = pickle::decode(bytes)?;
-        let format = root.get("format").and_then(Plain::as_int);
-        if format != Some(FORMAT) {
-            return Err(ModelFileError::Format { found: format });
+        match root.get("format").and_then(Plain::as_int) {
+            Some(FORMAT) => (),
+            Some(found) if FORMAT < found => return Err(ModelFileError::Newer { found }),
+            _ => return Err(ModelFileError::Field { field: "format" }),
         }
         let expected =
             [("batch", batch.as_str()), ("metric", metric.as_str()), ("version", version.as_str())];

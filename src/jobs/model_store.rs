@@ -5,6 +5,7 @@ use crate::{
     catalog::models::{self, Damage, ModelRow},
     domain::{BatchName, ModelCard},
     io::{Key, Store, StoreError, WriteMode, json, layout, sha256_hex},
+    net::chain,
 };
 
 use super::{JobContext, JobError, model_file::Model};
@@ -29,7 +30,7 @@ pub(super) async fn store(
     let read = ctx.store.get_verified(&key, &card.sha256, card.size).await;
     let read = read.map_err(|error| unverified(error.to_string()))?;
     let again = Model::decode(&read, &card.batch, &card.metric, &card.version);
-    let again = again.map_err(|error| unverified(error.to_string()))?;
+    let again = again.map_err(|error| unverified(chain(&error)))?;
     if again != *model {
         return Err(unverified("the file reads back as another model".into()));
     }
@@ -99,7 +100,7 @@ pub(super) async fn read(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(Model::decode(&bytes, batch, &row.metric, &row.version).map_err(|error| error.to_string()))
+    Ok(Model::decode(&bytes, batch, &row.metric, &row.version).map_err(|error| chain(&error)))
 }
 
 async fn set_aside(

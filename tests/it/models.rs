@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
+use anomstack::{domain::Plain, io};
 use serde_json::{Value, json};
 
 use crate::support::{Csv, END, Project, Ran};
@@ -90,6 +91,67 @@ fn a_model_of_another_metric_is_set_aside() {
     });
     check("a program", |_, _| b"cos\nsystem\n(S'touch /tmp/anomstack-pickle'\ntR.".to_vec());
     assert!(!fs::exists("/tmp/anomstack-pickle").unwrap());
+}
+
+/// Puts other bytes in the place of the current model of `orders` and has the catalog take them for
+/// what was trained; they must be refused for this reason, and the version before must serve.
+#[track_caller]
+fn check_refused(bytes: impl Fn(&Project, &[u8]) -> Vec<u8>, reason: &str) {
+    let project = trained_twice();
+    let newest = &versions(&project, "orders")[0];
+    let path = object(&project, newest);
+    let bytes = bytes(&project, &fs::read(&path).unwrap());
+    fs::write(&path, &bytes).unwrap();
+    let catalog = rusqlite::Connection::open(project.root().join("catalog.db")).unwrap();
+    let n_changed = catalog.execute(
+        "UPDATE models SET sha256 = ?1, size = ?2 WHERE model_key = ?3",
+        (io::sha256_hex(&bytes), bytes.len() as i64, newest["model_key"].as_str()),
+    );
+    assert_eq!(n_changed.unwrap(), 1);
+    drop(catalog);
+
+    let ran = project.run(&["run", "shop", "--job", "score", "--at", END]);
+    ran.succeeded();
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    assert_eq!(versions(&project, "orders")[0]["reason"], reason);
+    let report = &project.newest_run("shop", "score")["report"];
+    assert_eq!(report["fallbacks"], json!(["orders"]), "{reason}");
+}
+
+/// The file with the first `format` inside `place` put to 9.
+fn of_format_nine(bytes: &[u8], place: &[&str]) -> Vec<u8> {
+    fn set(node: &mut Plain, place: &[&str]) {
+        match (node, place) {
+            (Plain::List(items), place) => set(&mut items[0], place),
+            (Plain::Dict(entries), [key, rest @ ..]) => {
+                set(&mut entries.iter_mut().find(|(name, _)| name == key).unwrap().1, rest);
+            }
+            (node, _) => *node = Plain::Int(9),
+        }
+    }
+    let mut model = io::pickle::decode(bytes).unwrap();
+    set(&mut model, place);
+    io::pickle::encode(&model).unwrap()
+}
+
+#[test]
+fn a_whole_model_of_another_metric_is_refused_as_such() {
+    let other = |project: &Project, _: &[u8]| {
+        fs::read(object(project, &versions(project, "revenue")[0])).unwrap()
+    };
+    check_refused(other, "the file holds the metric of another model");
+}
+
+#[test]
+fn a_model_of_a_newer_program_is_refused_as_such() {
+    check_refused(
+        |_, bytes| of_format_nine(bytes, &["format"]),
+        "model file format 9 is newer than 1; a newer program wrote it",
+    );
+    check_refused(
+        |_, bytes| of_format_nine(bytes, &["detectors", "detector", "format"]),
+        "read detector `auto`: model format 9 of `auto` is newer than 3; a newer program wrote it",
+    );
 }
 
 #[test]
