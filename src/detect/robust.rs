@@ -14,6 +14,21 @@ pub(super) fn quantile(sample: &mut [f64], q: f64) -> f64 {
     *sample.select_nth_unstable_by(rank, f64::total_cmp).1
 }
 
+/// [`quantile`] at two shares, the lower one first.
+pub(super) fn quantiles(sample: &mut [f64], [lower, upper]: [f64; 2]) -> [f64; 2] {
+    let rank = sample.len().saturating_sub(1) as f64 * lower;
+    [quantile(sample, lower), quantile_from(sample, upper, rank.round() as usize)]
+}
+
+/// [`quantile`] of a sample whose numbers from `known` on are its largest already, as those from an
+/// earlier, lower rank on are.
+pub(super) fn quantile_from(sample: &mut [f64], q: f64, known: usize) -> f64 {
+    let Some(last) = sample.len().checked_sub(1) else { return 0.0 };
+    let rank = (last as f64 * q).round() as usize;
+    let known = if known <= rank { known } else { 0 };
+    *sample[known..].select_nth_unstable_by(rank - known, f64::total_cmp).1
+}
+
 /// The median; the mean of the middle two for an even count. Reorders the sample; 0 for an
 /// empty one.
 pub(super) fn median(sample: &mut [f64]) -> f64 {
@@ -71,6 +86,16 @@ mod tests {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 9.0]), 3.0);
         assert_eq!(median(&mut []), 0.0);
+    }
+
+    #[test]
+    fn a_second_quantile_is_what_it_would_be_alone() {
+        let numbers: Vec<f64> = (0..97).map(|i| f64::from(i * i * 31 % 89)).collect();
+        for upper in [0.5, 0.85, 1.0] {
+            let alone = [0.5, upper].map(|share| quantile(&mut numbers.clone(), share));
+            assert_eq!(quantiles(&mut numbers.clone(), [0.5, upper]), alone);
+        }
+        assert_eq!(quantiles(&mut [], [0.1, 0.9]), [0.0, 0.0]);
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl<const N: usize> Summary<N> {
             steps.push((value, below, up_to));
         }
         let total = self.weight + self.fresh.len() as f32;
-        self.points = self.shares.map(|share| quantile(&steps, share * total)).to_vec();
+        self.points.clear();
+        self.points.extend(self.shares.map(|share| quantile(&steps, share * total)));
         self.weight = total.min(MEMORY - FRESH as f32);
         self.fresh.clear();
     }

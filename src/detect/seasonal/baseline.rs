@@ -167,7 +167,7 @@ impl Baseline {
         let learn = |levels: &[f64]| {
             let (value, weight) = deviations(y, levels, shape);
             let rows = Deviations { places: &places, value: &value, weight: &weight };
-            profile::learn(rows, grain, choice.seasons, None)
+            profile::learn(rows, grain, choice.seasons)
         };
         let (profile, carried) = (learn(&rough), Vec::new());
         let mut model = Self { calendar, shape, profile, block, level, carried };
@@ -231,8 +231,8 @@ impl Levels {
     /// Compares the next value, which is not before the last one, with what was expected.
     pub(super) fn compare(&mut self, model: &Baseline, at: Timestamp, y: f64) -> Residual {
         let local = self.clock.local(&model.calendar, at);
-        let number = block_of(at, model.block);
-        if self.number != Some(number) {
+        if self.number.is_none_or(|number| !is_in_block(at, number, model.block)) {
+            let number = block_of(at, model.block);
             self.end_block();
             self.level = level_before(model, self.past.make_contiguous(), number);
             self.number = Some(number);
@@ -295,6 +295,11 @@ fn block_of(at: Timestamp, block: i64) -> i64 {
     at.secs().div_euclid(block)
 }
 
+/// Whether it is the number of the block of an instant; spares the division.
+fn is_in_block(at: Timestamp, number: i64, block: i64) -> bool {
+    (0..block).contains(&at.secs().saturating_sub(number.saturating_mul(block)))
+}
+
 fn blocks(at: &[Timestamp], y: &[f64], block: i64) -> Vec<Block> {
     let mut pool = Vec::new();
     let mut found: Vec<Block> = Vec::new();
@@ -302,7 +307,7 @@ fn blocks(at: &[Timestamp], y: &[f64], block: i64) -> Vec<Block> {
     while first < at.len() {
         let number = block_of(at[first], block);
         let rest = &at[first..];
-        let n_rows = rest.iter().take_while(|at| block_of(**at, block) == number).count();
+        let n_rows = rest.iter().take_while(|at| is_in_block(**at, number, block)).count();
         pool.clear();
         pool.extend_from_slice(&y[first..first + n_rows]);
         found.push(Block { number, level: robust::median(&mut pool), n_rows });
@@ -325,7 +330,7 @@ fn centred_levels(at: &[Timestamp], blocks: &[Block], block: i64) -> Vec<f64> {
     let mut index = 0;
     at.iter()
         .map(|at| {
-            while blocks[index].number < block_of(*at, block) {
+            while index + 1 < blocks.len() && !is_in_block(*at, blocks[index].number, block) {
                 index += 1;
             }
             levels[index]
@@ -348,11 +353,13 @@ fn deviations(y: &[f64], levels: &[f64], shape: Shape) -> (Vec<f64>, Vec<f64>) {
 /// much quieter than the whole. In a short history the whole is all there is.
 pub(super) fn scales(residuals: &[Residual], span: f64, cycle: i64) -> Vec<f64> {
     let mut all: Vec<f64> = residuals.iter().map(|residual| residual.deviation).collect();
-    let whole = spread(&mut all);
-    let low = robust::quantile(&mut all, 0.01);
-    let range = robust::quantile(&mut all, 0.99) - low;
-    let size: Vec<f64> = residuals.iter().map(|r| (r.expected / r.weight).abs()).collect();
-    let usual = robust::median(&mut size.clone());
+    let mut sizes = Vec::with_capacity(3 * all.len());
+    let whole = spread(&mut all, &mut sizes);
+    let [low, high] = robust::quantiles(&mut all, [0.01, 0.99]);
+    let range = high - low;
+    sizes.clear();
+    sizes.extend(residuals.iter().map(|r| (r.expected / r.weight).abs()));
+    let usual = robust::median(&mut sizes);
     let least = (0.05 * range).max(1e-9 * usual).max(f64::MIN_POSITIVE * 1e9);
     let whole = whole.max(least);
     let n_slots = if span / (cycle as f64) < MIN_CYCLES { 1 } else { N_SCALES };
@@ -368,7 +375,7 @@ pub(super) fn scales(residuals: &[Residual], span: f64, cycle: i64) -> Vec<f64> 
                 pool.extend_from_slice(slots.of((slot + n_slots - 1) % n_slots));
             }
             let n_rows = pool.len() as f64;
-            let own = spread(&mut pool);
+            let own = spread(&mut pool, &mut sizes);
             let blended = (n_rows * own * own + 20.0 * whole * whole) / (n_rows + 20.0);
             blended.sqrt().max(0.4 * whole).max(least)
         })
@@ -376,11 +383,14 @@ pub(super) fn scales(residuals: &[Residual], span: f64, cycle: i64) -> Vec<f64> 
 }
 
 /// A deviation that a minority of wild values cannot move, for normal samples the standard one;
-/// the upper quantile stands in where most values are equal.
-fn spread(sample: &mut [f64]) -> f64 {
+/// the upper quantile stands in where most values are equal. `sizes` is room to work in.
+fn spread(sample: &mut [f64], sizes: &mut Vec<f64>) -> f64 {
     let middle = robust::median(sample);
-    let mut sizes: Vec<f64> = sample.iter().map(|value| (value - middle).abs()).collect();
-    let typical = robust::MAD_TO_SIGMA * robust::median(&mut sizes);
-    let upper = robust::quantile(&mut sizes, 0.9) / 1.645;
+    sizes.clear();
+    sizes.extend(sample.iter().map(|value| (value - middle).abs()));
+    let typical = robust::MAD_TO_SIGMA * robust::median(sizes);
+    // The median has left the larger half behind it.
+    let half = sizes.len() / 2;
+    let upper = robust::quantile_from(sizes, 0.9, half) / 1.645;
     typical.max(0.7 * upper)
 }

@@ -86,7 +86,17 @@ fn offset_at(at: Timestamp, zone: Tz) -> i64 {
 
 /// Which of `n_slots` equal parts of a cycle of so many seconds, a day as a rule.
 pub(super) fn slot_of(local: i64, cycle: i64, n_slots: usize) -> usize {
-    (local.rem_euclid(cycle) * n_slots as i64 / cycle) as usize
+    // Divisions by a number known to the compiler are multiplications.
+    match cycle {
+        DAY => slot_within(local.rem_euclid(DAY), DAY, n_slots),
+        _ => slot_within(local.rem_euclid(cycle), cycle, n_slots),
+    }
+}
+
+/// The same of so many seconds into a cycle.
+#[inline]
+pub(super) fn slot_within(within: i64, cycle: i64, n_slots: usize) -> usize {
+    (within * n_slots as i64 / cycle) as usize
 }
 
 /// 0 is Monday.

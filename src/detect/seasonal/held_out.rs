@@ -1,7 +1,7 @@
 //! Which seasons are worth having: those that foretell cycles they were not learnt from.
 
 use super::calendar::DAY;
-use super::profile::{self, Deviations, Grain, Places, Seasons};
+use super::profile::{Deviations, Grain, Places, Profile, Seasons};
 use super::robust;
 
 /// A season must foretell held-out cycles by so much better than doing without.
@@ -31,7 +31,9 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn of(rows: Deviations<'_>, grain: Grain) -> Self {
-        let none = HeldOut::of(rows, grain, Seasons::None);
+        // One of each half; the pattern of the week comes on top of that of the cycle.
+        let mut learnt = [Profile::flat(grain.cycle), Profile::flat(grain.cycle)];
+        let none = HeldOut::of(rows, &learnt);
         let mut best = Self { seasons: Seasons::None, none, held_out: None };
         let most = grain.best();
         for seasons in [Seasons::Daily, Seasons::DailyAndWeekly] {
@@ -43,7 +45,14 @@ impl Choice {
             if !is_possible {
                 continue;
             }
-            let held_out = HeldOut::of(rows, grain, seasons);
+            for (half, profile) in [false, true].into_iter().zip(&mut learnt) {
+                if seasons == Seasons::Daily {
+                    profile.learn_daily(rows, grain, Some(half));
+                } else {
+                    profile.learn_weekly(rows, grain, Some(half));
+                }
+            }
+            let held_out = HeldOut::of(rows, &learnt);
             if held_out.is_worth_more(best.left(), grain) {
                 best = Self { seasons, held_out: Some(held_out), ..best };
             }
@@ -93,15 +102,16 @@ struct HeldOut {
 }
 
 impl HeldOut {
-    fn of(rows: Deviations<'_>, grain: Grain, seasons: Seasons) -> Self {
-        let learnt = [false, true].map(|half| profile::learn(rows, grain, seasons, Some(half)));
+    /// `learnt` from the first half and from the second.
+    fn of(rows: Deviations<'_>, learnt: &[Profile; 2]) -> Self {
         let of_row = |row: usize| {
             let other = &learnt[usize::from(!rows.places.half[row])];
             (rows.value[row] - other.at_place(rows.places, row)) * rows.weight[row]
         };
         let left: Vec<f64> = (0..rows.value.len()).map(of_row).collect();
         let mut sizes: Vec<f64> = left.iter().map(|left| left.abs()).collect();
-        let spread = robust::quantile(&mut sizes, 0.5) + robust::quantile(&mut sizes, 0.85);
+        let [middle, upper] = robust::quantiles(&mut sizes, [0.5, 0.85]);
+        let spread = middle + upper;
         Self { left, spread }
     }
 

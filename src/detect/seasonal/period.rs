@@ -8,6 +8,8 @@
 //! pattern of that length is worth having is for the held-out cycles to say (see
 //! [`super::profile`]).
 
+use std::cell::RefCell;
+
 use realfft::{RealFftPlanner, num_complex::Complex};
 
 use crate::detect::robust;
@@ -35,6 +37,12 @@ const NEAR: usize = 3;
 const ERROR: f64 = 1.5;
 /// Lengths people schedule by, in seconds.
 const ROUND: [f64; 7] = [3600.0, 1800.0, 900.0, 300.0, 60.0, 30.0, 10.0];
+
+thread_local! {
+    /// A plan takes longer to make than to follow; there is one for each power of two up to twice
+    /// [`MOST_STEPS`].
+    static PLANNER: RefCell<RealFftPlanner<f64>> = RefCell::new(RealFftPlanner::new());
+}
 
 /// Lengths in seconds, the likeliest first; `most` is the longest that can show in the deviations,
 /// which are finite.
@@ -93,15 +101,14 @@ impl Grid {
         let known = || self.values.iter().filter(|value| !value.is_nan());
         let n_known = known().count();
         let mean = known().sum::<f64>() / n_known as f64;
-        let mut planner = RealFftPlanner::new();
         let size = (n_steps + n_steps / 2).next_power_of_two();
-        let products = lagged(&mut planner, size, self.values.iter().map(|value| value - mean));
+        let products = lagged(size, self.values.iter().map(|value| value - mean));
         let n_lags = (size - n_steps).min(n_steps);
         let pairs: Vec<f64> = if n_known == n_steps {
             (0..n_lags).map(|lag| (n_steps - lag) as f64).collect()
         } else {
             let is_known = self.values.iter().map(|value| f64::from(u8::from(!value.is_nan())));
-            lagged(&mut planner, size, is_known)
+            lagged(size, is_known)
         };
         let variance = products[0] / pairs[0];
         let at = |lag: usize| {
@@ -113,18 +120,15 @@ impl Grid {
 }
 
 /// Sums of the products of numbers a lag apart, by lag; numbers that are none count as 0.
-fn lagged(
-    planner: &mut RealFftPlanner<f64>,
-    size: usize,
-    numbers: impl Iterator<Item = f64>,
-) -> Vec<f64> {
-    let forward = planner.plan_fft_forward(size);
+fn lagged(size: usize, numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let (forward, back) = PLANNER.with_borrow_mut(|planner| {
+        (planner.plan_fft_forward(size), planner.plan_fft_inverse(size))
+    });
     let mut padded = forward.make_input_vec();
     for (place, number) in padded.iter_mut().zip(numbers) {
         *place = if number.is_nan() { 0.0 } else { number };
     }
     let mut spectrum = forward.make_output_vec();
-    let back = planner.plan_fft_inverse(size);
     let is_done = forward.process(&mut padded, &mut spectrum).is_ok();
     spectrum.iter_mut().for_each(|wave| *wave = Complex::new(wave.norm_sqr() / size as f64, 0.0));
     let is_done = is_done && back.process(&mut spectrum, &mut padded).is_ok();

@@ -1,6 +1,6 @@
 //! The pattern of a cycle, a day as a rule, and of the week, learnt as medians.
 
-use super::calendar::{DAY, slot_of, weekday};
+use super::calendar::{DAY, slot_of, slot_within, weekday};
 use super::robust;
 
 /// A slot with fewer values than this borrows its neighbours'.
@@ -134,10 +134,15 @@ impl Grain {
                 known = Some(cycle);
             }
             let within = local - cycle * self.cycle;
-            places.daily.push((within * self.daily as i64 / self.cycle) as u16);
+            let slot = match self.cycle {
+                DAY => slot_within(within, DAY, self.daily),
+                cycle => slot_within(within, cycle, self.daily),
+            };
+            places.daily.push(slot as u16);
             // Weeks are known with cycles of a day only.
-            let in_day = within * self.weekly as i64 / self.cycle;
-            places.weekly.push((((cycle + 3).rem_euclid(7)) * self.weekly as i64 + in_day) as u16);
+            let in_day = slot_within(within, DAY, self.weekly);
+            let weekday = (cycle + 3).rem_euclid(7) as usize;
+            places.weekly.push((weekday * self.weekly + in_day) as u16);
             places.half.push((cycle + 3).div_euclid(weeks).rem_euclid(2) == 0);
         }
         places
@@ -165,30 +170,43 @@ pub(super) struct Deviations<'a> {
     pub(super) weight: &'a [f64],
 }
 
-/// Learns a profile from all rows, or from one half.
-pub(super) fn learn(
-    rows: Deviations<'_>,
-    grain: Grain,
-    seasons: Seasons,
-    half: Option<bool>,
-) -> Profile {
+/// Learns a profile from all rows.
+pub(super) fn learn(rows: Deviations<'_>, grain: Grain, seasons: Seasons) -> Profile {
     let mut profile = Profile::flat(grain.cycle);
-    if seasons == Seasons::None {
-        return profile;
-    }
-    let Places { daily, weekly, half: halves, .. } = rows.places;
-    let is_used = |row: usize| half.is_none_or(|half| halves[row] == half);
-    let used: Vec<usize> = (0..rows.value.len()).filter(|row| is_used(*row)).collect();
-    if 1 < grain.daily {
-        let slots = used.iter().map(|row| (usize::from(daily[*row]), rows.value[*row]));
-        profile.daily = slot_medians(slots, grain.daily, grain.daily);
+    if seasons != Seasons::None {
+        profile.learn_daily(rows, grain, None);
     }
     if seasons == Seasons::DailyAndWeekly {
-        let left = |row: usize| rows.value[row] - profile.at_place(rows.places, row);
-        let slots = used.iter().map(|row| (usize::from(weekly[*row]), left(*row)));
-        profile.weekly = slot_medians(slots, 7 * grain.weekly, grain.weekly);
+        profile.learn_weekly(rows, grain, None);
     }
     profile
+}
+
+impl Profile {
+    /// Of all rows or of one half; nothing where the cycle cannot be divided.
+    pub(super) fn learn_daily(&mut self, rows: Deviations<'_>, grain: Grain, half: Option<bool>) {
+        if 1 < grain.daily {
+            let daily = &rows.places.daily;
+            let slots = rows.of(half).map(|row| (usize::from(daily[row]), rows.value[row]));
+            self.daily = slot_medians(slots, grain.daily, grain.daily);
+        }
+    }
+
+    /// On top of the cycle's pattern.
+    pub(super) fn learn_weekly(&mut self, rows: Deviations<'_>, grain: Grain, half: Option<bool>) {
+        let weekly = &rows.places.weekly;
+        let left = |row: usize| rows.value[row] - self.at_place(rows.places, row);
+        let slots = rows.of(half).map(|row| (usize::from(weekly[row]), left(row)));
+        self.weekly = slot_medians(slots, 7 * grain.weekly, grain.weekly);
+    }
+}
+
+impl Deviations<'_> {
+    /// The rows of one half, or all.
+    fn of(&self, half: Option<bool>) -> impl Iterator<Item = usize> + Clone {
+        let halves = &self.places.half;
+        (0..self.value.len()).filter(move |row| half.is_none_or(|half| halves[*row] == half))
+    }
 }
 
 /// The median of each slot. Slots with few values borrow those beside them within the same `ring`
@@ -264,7 +282,7 @@ mod tests {
         let grain = Grain::of(3600.0, 56.0 * 86_400.0, DAY);
         let places = grain.places(&local);
         let deviations = Deviations { places: &places, value: &value, weight: &weight };
-        let profile = learn(deviations, grain, Seasons::Daily, None);
+        let profile = learn(deviations, grain, Seasons::Daily);
         assert_eq!(profile.daily, (0..24).map(f64::from).collect::<Vec<_>>());
     }
 
