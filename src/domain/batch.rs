@@ -207,14 +207,21 @@ pub struct FeatureSpec {
     pub lags: usize,
 }
 
+impl FeatureSpec {
+    /// The same for observations that were put into buckets already: one is all a bucket holds.
+    pub fn of_rows(&self) -> Self {
+        Self { aggregate: Aggregate::Last, ..self.clone() }
+    }
+}
+
 /// What models learn from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainSpec {
     /// How far back.
     pub window: Span,
-    /// Fewest observations for a model.
+    /// Fewest rows for a model: observations, or buckets of them.
     pub min_points: usize,
-    /// Most observations; the newest are kept.
+    /// Most rows; the newest are kept.
     pub max_points: usize,
     /// Globs over metric names that get no model.
     pub exclude: Vec<String>,

@@ -80,7 +80,7 @@ pub struct ModelCard {
     pub trained_from: Timestamp,
     /// First and last observation it saw.
     pub trained_to: Timestamp,
-    /// Observations it was fitted on.
+    /// Observations, or buckets of them, that it was fitted on.
     pub rows: u64,
     /// Hex SHA-256 over the training timestamps and values.
     pub data_fingerprint: String,

@@ -54,6 +54,18 @@ impl Matrix {
     }
 }
 
+/// A metric's observations as rows: buckets under their starts where the batch resamples. A
+/// bucket's sum may be infinite. [`FeatureSpec::of_rows`] builds the same features of them.
+pub fn resampled(series: Series, spec: &FeatureSpec) -> Series {
+    match spec.resample {
+        Some(bucket) if 0 < bucket.micros() => {
+            let (at, value, _) = resample::buckets(&series, bucket, spec.aggregate);
+            Series { metric: series.metric, at, value }
+        }
+        _ => series,
+    }
+}
+
 /// Builds a metric's features.
 ///
 /// # Source

@@ -18,12 +18,12 @@ use super::{
     AsOf, JobContext, JobError,
     alert::scored,
     model_file::{self, Model},
-    model_store, quality, stretches, window,
+    model_store, quality, rows, stretches, window,
 };
 
 /// Metrics whose points and models are in memory at once.
 const METRICS: usize = 256;
-/// Newest points of a metric that made-up anomalies are put into.
+/// Newest rows of a metric that made-up anomalies are put into.
 const ROWS: usize = 1_000;
 
 /// One metric's champions and challengers beside each other.
@@ -110,7 +110,7 @@ struct Pending {
     pairs: Vec<Pair>,
     /// Its current model.
     row: Option<ModelRow>,
-    /// That model and the metric's newest points.
+    /// That model and the metric's newest rows.
     loaded: Option<(Model, Series)>,
 }
 
@@ -126,7 +126,7 @@ fn pairs(scores: Vec<ScorePoint>, rivals: Vec<ScorePoint>) -> Vec<Pair> {
     scores.into_iter().filter_map(pair).collect()
 }
 
-/// Reads the models and newest points of some metrics.
+/// Reads the models and newest rows of some metrics.
 async fn load(
     ctx: &JobContext,
     batch: &BatchSpec,
@@ -142,11 +142,11 @@ async fn load(
         _ => None,
     };
     let range = Range { names, newest, metric, ..Range::between(from, to) };
-    let points = window::points_between(ctx, &batch.name, range).await?;
-    let mut points: BTreeMap<MetricName, Series> =
-        points.into_iter().map(|series| (series.metric.clone(), series)).collect();
+    let rows = rows::rows_between(ctx, batch, range).await?;
+    let mut rows: BTreeMap<MetricName, Series> =
+        rows.into_iter().map(|series| (series.metric.clone(), series)).collect();
     for one in chunk {
-        let (Some(row), Some(series)) = (&one.row, points.remove(&one.metric)) else { continue };
+        let (Some(row), Some(series)) = (&one.row, rows.remove(&one.metric)) else { continue };
         let model = model_store::read(&ctx.store, &batch.name, row).await?;
         one.loaded = model.ok().map(|model| (model, series));
     }

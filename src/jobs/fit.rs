@@ -4,21 +4,21 @@
 use crate::{
     detect::{self, FitContext, Fitted},
     domain::{BatchSpec, DetectorCard, DetectorRole, LeftOut, ModelVersion, NoScore, Series},
-    features::{self, FeatureFrame},
+    features::FeatureFrame,
 };
 
-use super::model_file::Model;
+use super::{model_file::Model, rows};
 
 /// Detectors draw from this; the same data give the same model.
 const SEED: u64 = 0x5eed;
 
-/// The model of one series, without challengers, and which detectors are not in it.
+/// The model of one metric's rows, without challengers, and which detectors are not in it.
 pub(super) fn model(
     series: &Series,
     version: ModelVersion,
     batch: &BatchSpec,
 ) -> Result<(Model, Vec<LeftOut>), NoScore> {
-    let frame = features::build(series, &batch.features);
+    let frame = rows::frame(series, batch);
     let (detectors, left_out) = detectors(batch, DetectorRole::Champion, &frame);
     if let Some(first) = left_out.first()
         && detectors.is_empty()
@@ -38,7 +38,7 @@ pub(super) fn add_challengers(
     if batch.detectors_as(DetectorRole::Challenger).next().is_none() {
         return Vec::new();
     }
-    let frame = features::build(series, &batch.features);
+    let frame = rows::frame(series, batch);
     let (challengers, left_out) = detectors(batch, DetectorRole::Challenger, &frame);
     model.challengers = challengers;
     left_out

@@ -1,20 +1,21 @@
-//! What a metric's model learns from: its newest points outside of excluded periods and incidents,
+//! What a metric's model learns from: its newest rows outside of excluded periods and incidents,
 //! and while these are few the past of similar metrics in front of them.
 
 use std::borrow::Cow;
 
 use crate::{
     detect::siblings,
-    domain::{BatchSpec, Incident, NoScore, Series, Timestamp, WarmingUp},
+    domain::{BatchSpec, Incident, NoScore, Series, Span, Timestamp, WarmingUp},
 };
 
-use super::quality;
+use super::{quality, rows};
 
 /// Metrics before and after a young one, by name, that are looked at for similar ones.
 const NEIGHBOURS: usize = 32;
 
 /// What is there to learn a metric from.
 pub(super) struct Learnable {
+    /// Its rows.
     pub(super) series: Series,
     pub(super) n_excluded: u64,
     /// Whether its recall is measured this time.
@@ -39,8 +40,9 @@ impl Learnable {
             return Self { series, n_excluded: 0, is_recall_due: false };
         }
         let is_out = |at: Timestamp| {
-            periods.iter().any(|period| period.from <= at && at < period.to)
-                || own.iter().any(|incident| incident.from <= at && at <= incident.until)
+            let last = at + rows::length(batch) - Span::from_micros(1);
+            periods.iter().any(|period| period.from <= last && at < period.to)
+                || own.iter().any(|incident| incident.from <= last && at <= incident.until)
         };
         let mut kept = Series::empty(series.metric.clone());
         let mut n_excluded = 0;

@@ -39,6 +39,9 @@ mod quality_tests;
 mod retention;
 #[cfg(test)]
 mod rules_tests;
+#[cfg(test)]
+mod rows_tests;
+mod rows;
 mod score;
 mod still;
 mod storing;

@@ -21,10 +21,10 @@ use super::{
     model_file::Model,
     model_store::{self, Loaded},
     names::NameFilter,
-    verify, window,
+    rows, verify, window,
 };
 
-/// Points in front of the scored ones, for features and detectors that look back.
+/// Rows in front of the scored ones, for features and detectors that look back.
 pub(super) const CONTEXT: usize = 512;
 /// Metrics of each computing thread whose models are in memory at once.
 const MODELS_PER_THREAD: usize = 8;
@@ -37,7 +37,7 @@ pub(super) async fn score(
     batch: &BatchSpec,
     as_of: AsOf,
 ) -> Result<ScoreReport, JobError> {
-    let series = read_points(ctx, batch, as_of).await?;
+    let series = read_rows(ctx, batch, as_of).await?;
     let from = as_of.now - batch.score.window;
     let range = Range::between(from, as_of.until);
     let known = Arc::new(window::scores_between(ctx, &batch.name, range).await?);
@@ -87,8 +87,8 @@ pub(super) async fn score(
     Ok(report)
 }
 
-/// The newest points of each metric with the context in front of them.
-async fn read_points(
+/// The newest rows of each metric with the context in front of them.
+async fn read_rows(
     ctx: &JobContext,
     batch: &BatchSpec,
     as_of: AsOf,
@@ -97,7 +97,7 @@ async fn read_points(
     let newest = Some(batch.score.max_points + CONTEXT);
     let until = as_of.until_full(batch.features.resample);
     let range = Range { newest, ..Range::between(from, until) };
-    let all = window::points_between(ctx, &batch.name, range).await?;
+    let all = rows::rows_between(ctx, batch, range).await?;
     let excluded = NameFilter::new(&batch.score.exclude);
     Ok(all.into_iter().filter(|series| !excluded.matches(&series.metric)).collect())
 }

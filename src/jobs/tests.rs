@@ -118,7 +118,7 @@ async fn a_bucket_that_is_still_filling_is_neither_learnt_from_nor_scored() {
     );
     let card: crate::domain::ModelCard =
         crate::io::json::decode(&fixture.ctx.store.get(&key).await.unwrap()).unwrap();
-    assert_eq!(card.trained_to, noon() - minutes(1));
+    assert_eq!(card.trained_to, noon() - hour);
 
     fixture.source(&orders(60 * 200, noon() + hour));
     run_all(&fixture, &[JobKind::Ingest, JobKind::Score], AsOf::live(noon() + hour)).await;

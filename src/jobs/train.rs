@@ -23,15 +23,15 @@ use super::{
     model_file::Model,
     model_store::{self, Stored},
     names::NameFilter,
-    quality, stretches, verify, window,
+    quality, rows, stretches, verify, window,
 };
 
 /// Metrics fitted on each computing thread before their models are written: bounds the memory of a
 /// large batch.
 const FITS_PER_THREAD: usize = 8;
-/// Points read at once: what a batch's history takes in memory at most, 16 bytes each, whatever the
+/// Rows read at once: what a batch's history takes in memory at most, 16 bytes each, whatever the
 /// number of its metrics.
-const POINTS_AT_ONCE: usize = 5_000_000;
+const ROWS_AT_ONCE: usize = 5_000_000;
 /// Models written at once; each is two fsynced objects.
 const WRITES: usize = 8;
 /// Made-up anomalies cost more than a training; their figures hold for so long.
@@ -53,7 +53,7 @@ pub(super) async fn train(
     let mut stored = Vec::new();
     let metrics = stretches::learnt_metrics(ctx, batch).await?;
     ctx.progress.begin(metrics.len() as u64);
-    let stretches = stretches::of(&metrics, POINTS_AT_ONCE / batch.train.max_points.max(1));
+    let stretches = stretches::of(&metrics, ROWS_AT_ONCE / batch.train.max_points.max(1));
     let n_recalls = RECALLS.div_ceil(stretches.len());
     for names in stretches {
         let mut pending = read_window(ctx, batch, as_of, (&known, names)).await?;
@@ -99,7 +99,7 @@ async fn train_stretch(
     Ok(stored)
 }
 
-/// What models learn from: the window's newest points outside the excluded periods.
+/// What models learn from: the window's newest rows outside the excluded periods.
 async fn read_window(
     ctx: &JobContext,
     batch: &BatchSpec,
@@ -112,7 +112,7 @@ async fn read_window(
     let newest = is_whole.then_some(batch.train.max_points);
     let until = as_of.until_full(batch.features.resample);
     let range = Range { newest, names, ..Range::between(from, until) };
-    let all = window::points_between(ctx, &batch.name, range).await?;
+    let all = rows::rows_between(ctx, batch, range).await?;
     let excluded = NameFilter::new(&batch.train.exclude);
     let kept = all.into_iter().filter(|series| !excluded.matches(&series.metric));
     Ok(kept.map(|series| Learnable::of(series, batch, &known.incidents)).collect())

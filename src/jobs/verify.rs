@@ -4,14 +4,13 @@
 use crate::{
     detect::{self, Fitted},
     domain::{BatchSpec, ModelQuality, RowScore, Series, Span},
-    features,
 };
 
-use super::model_file::Model;
+use super::{model_file::Model, rows};
 
-/// Points in front of the judged ones, for detectors that look back.
+/// Rows in front of the judged ones, for detectors that look back.
 const CONTEXT: usize = 512;
-/// Judged points.
+/// Judged rows.
 const JUDGED: usize = 32;
 
 /// Scores the newest training points and a spike behind them.
@@ -33,15 +32,15 @@ pub(super) fn self_test(model: &Model, series: &Series, batch: &BatchSpec) -> Mo
     }
 }
 
-/// Scores the newest `n` rows of a series with every one of some detectors, combined; beside each
-/// score the value that was scored, after resampling.
+/// Scores the newest `n` of a metric's rows with every one of some detectors, combined; beside each
+/// score the value that was scored.
 pub(super) fn score_newest(
     detectors: &[(String, Fitted)],
     series: &Series,
     batch: &BatchSpec,
     n: usize,
 ) -> (Vec<RowScore>, Vec<f64>) {
-    let frame = features::build(series, &batch.features);
+    let frame = rows::frame(series, batch);
     let rows = frame.at.len().saturating_sub(n)..frame.at.len();
     let parts: Vec<Vec<RowScore>> =
         detectors.iter().map(|(_, fitted)| fitted.score(&frame, rows.clone())).collect();

@@ -235,7 +235,8 @@ async fn points_around(
     metric: &MetricName,
     at: Timestamp,
 ) -> Result<Series, JobError> {
-    let from = at - batch.train.window.max(batch.score.window);
+    let length = batch.features.resample.unwrap_or(Span::from_micros(1));
+    let from = (at - batch.train.window.max(batch.score.window)).floor(length);
     let range =
         Range { metric: Some(metric.clone()), ..Range::between(from, at + batch.score.window) };
     let mut reader = archive.catalog.reader().await?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     domain::{BatchSpec, NoScore, RowScore, ScorePoint, Series, Span, Timestamp},
+    features,
     jobs::{model_file::Model, score::CONTEXT, verify},
 };
 
@@ -35,14 +36,14 @@ pub(super) fn score_at(
     batch: &BatchSpec,
     (at, end): (Timestamp, usize),
 ) -> Option<(f64, Result<f64, NoScore>)> {
-    let n_points = batch.score.max_points;
+    let n_rows = batch.score.max_points;
     let seen = Series {
         metric: series.metric.clone(),
         at: series.at[..end].to_vec(),
         value: series.value[..end].to_vec(),
     };
-    let seen = seen.newest(n_points + CONTEXT);
-    let (rows, values) = verify::score_newest(&model.detectors, &seen, batch, n_points);
+    let seen = features::resampled(seen, &batch.features).newest(n_rows + CONTEXT);
+    let (rows, values) = verify::score_newest(&model.detectors, &seen, batch, n_rows);
     let is_it = |(row, _): &(RowScore, f64)| row.at == at;
     rows.into_iter().zip(values).find(is_it).map(|(row, value)| (value, row.score))
 }
