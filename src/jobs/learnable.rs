@@ -59,6 +59,16 @@ impl Learnable {
     }
 }
 
+/// Rows with which a metric learns from itself alone, whatever others there are.
+fn alone(own: &Series, batch: &BatchSpec) -> usize {
+    quality::usual_step(own).map_or(0, |step| siblings::enough(step, batch.train.min_points))
+}
+
+/// Whether a metric has rows enough to learn from itself alone.
+pub(super) fn stands_alone(own: &Series, batch: &BatchSpec) -> bool {
+    alone(own, batch).max(batch.train.min_points) <= own.len()
+}
+
 /// What the metric in this place learns from.
 ///
 /// # Errors
@@ -70,7 +80,7 @@ pub(super) fn lesson<'a>(
 ) -> Result<Lesson<'a>, NoScore> {
     let own = &metrics[place].series;
     let (have, every) = (own.len(), quality::usual_step(own));
-    let alone = every.map_or(0, |step| siblings::enough(step, batch.train.min_points));
+    let alone = alone(own, batch);
     if have < alone {
         let around = place.saturating_sub(NEIGHBOURS)..metrics.len().min(place + NEIGHBOURS + 1);
         let others: Vec<&Series> =

@@ -150,3 +150,16 @@ async fn a_young_metric_is_scored_by_the_past_of_its_siblings_and_says_so() {
     assert_eq!(shown, [(None, false), (None, false), (warming, false), (None, true)]);
     assert!(0.8 <= listed[2].last_score.unwrap(), "{listed:?}");
 }
+
+#[tokio::test]
+async fn metrics_that_are_too_young_take_no_turn_at_measuring() {
+    let fixture = fixture::open().await;
+    let names: Vec<String> = (0..40).map(|n| format!("a{n}")).collect();
+    let young = names.iter().flat_map(|name| {
+        hourly(10, noon()).into_iter().map(|(_, at, value)| (name.as_str(), at, value))
+    });
+    let rows: Vec<(&str, Timestamp, f64)> = young.chain(hourly(400, noon())).collect();
+    fixture.source(&rows);
+    run(&fixture, &[JobKind::Ingest, JobKind::Train], noon()).await;
+    assert!(quality(&fixture).await.1.recall.is_some());
+}

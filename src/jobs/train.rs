@@ -57,7 +57,7 @@ pub(super) async fn train(
     let n_recalls = RECALLS.div_ceil(stretches.len());
     for names in stretches {
         let mut pending = read_window(ctx, batch, as_of, (&known, names)).await?;
-        known.choose_recalls(&mut pending, n_recalls);
+        known.choose_recalls(&mut pending, batch, n_recalls);
         stored.extend(train_stretch(ctx, (&shared, &known), pending, &mut report).await?);
     }
     report.trained = stored.len() as u64;
@@ -128,8 +128,9 @@ struct Known {
 }
 
 impl Known {
-    /// Marks so many metrics that were never measured or not for longest.
-    fn choose_recalls(&self, pending: &mut [Learnable], n_recalls: usize) {
+    /// Marks so many metrics that were never measured or not for longest. Of one that has no model
+    /// or borrows from others nothing would be measured.
+    fn choose_recalls(&self, pending: &mut [Learnable], batch: &BatchSpec, n_recalls: usize) {
         let measured_at = |one: &Learnable| {
             let quality = self.qualities.get(&one.series.metric);
             let recall = quality.and_then(|quality| quality.recall.as_ref());
@@ -137,7 +138,9 @@ impl Known {
         };
         let mut old: Vec<(Timestamp, &mut Learnable)> =
             pending.iter_mut().map(|one| (measured_at(one), one)).collect();
-        old.retain(|(at, _)| RECALL_EVERY <= self.as_of.now - *at);
+        old.retain(|(at, one)| {
+            RECALL_EVERY <= self.as_of.now - *at && learnable::stands_alone(&one.series, batch)
+        });
         old.sort_by_key(|(at, _)| *at);
         old.into_iter().take(n_recalls).for_each(|(_, one)| one.is_recall_due = true);
     }
