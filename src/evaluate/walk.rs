@@ -185,15 +185,43 @@ impl Trained {
         Some(self.past.len() - 1)
     }
 
-    /// A past that gives no model keeps the ones before.
+    /// Detectors that the past gives no model are left out; where it gives none, the ones before
+    /// are kept.
     fn train(&mut self) {
         let frame = features::build(&self.past, &self.setup.features);
         let Setup { timezone, holidays, .. } = &self.setup;
         let context = FitContext { holidays, ..FitContext::new(*timezone, SEED) };
         let fits = self.setup.detectors.iter().map(|spec| detect::fit(spec, &frame, &context));
-        if let Ok(models) = fits.collect() {
+        let models: Vec<Fitted> = fits.filter_map(Result::ok).collect();
+        if !models.is_empty() {
             self.models = models;
         }
         self.next_training = self.n_rows + (self.n_rows / 10).clamp(APART.0, APART.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detector_that_cannot_be_fitted_is_left_out() {
+        let of_kind = |kind| Setup::of_kind(kind, None).detectors.remove(0);
+        let mad = of_kind(DetectorKind::Mad);
+        let mut wide = of_kind(DetectorKind::Knn);
+        wide.params.insert("n_neighbors".into(), ParamValue::Int(400));
+        let scored = |detectors: &[&DetectorSpec]| {
+            let detectors = detectors.iter().copied().cloned().collect();
+            let setup = Setup { detectors, ..Setup::of_kind(DetectorKind::Mad, None) };
+            let at = |row: i64| Timestamp::from_secs(3_600 * row).unwrap();
+            let rows: Vec<_> =
+                (0..200).map(|row| Some((at(row), (row * 7_919 % 101) as f64))).collect();
+            let mut walk = Walk::new(&setup, MetricName::parse("m").unwrap());
+            walk.score_all(&rows).into_iter().flatten().filter(|row| row.score.is_ok()).count()
+        };
+        assert_eq!(scored(&[&wide]), 0, "more neighbours than rows");
+        let alone = scored(&[&mad]);
+        assert!(100 < alone);
+        assert_eq!(scored(&[&mad, &wide]), alone);
     }
 }
