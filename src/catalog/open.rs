@@ -27,7 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "merged", include_str!("../../migrations/sqlite/0009_merged.sql")),
     (10, "readings", include_str!("../../migrations/sqlite/0010_readings.sql")),
     (11, "digests", include_str!("../../migrations/sqlite/0011_digests.sql")),
-    (13, "taken", include_str!("../../migrations/sqlite/0013_taken.sql")),
+    (12, "taken", include_str!("../../migrations/sqlite/0012_taken.sql")),
 ];
 
 /// Before it, a checkpoint beside a write could damage the write-ahead log.
