@@ -52,13 +52,17 @@ enum Label {
 
 type Labels = BTreeMap<String, Vec<(Timestamp, Timestamp)>>;
 
-/// The series of folders and files, by name.
-pub(super) fn find(paths: &[PathBuf], labels: Option<&Path>) -> anyhow::Result<Vec<Source>> {
-    let given = labels.map(read_labels).transpose()?;
+/// The series of folders and files, by name; times of labels that name no zone are of this one.
+pub(super) fn find(
+    paths: &[PathBuf],
+    labels: Option<&Path>,
+    zone: Tz,
+) -> anyhow::Result<Vec<Source>> {
+    let given = labels.map(|path| read_labels(path, zone)).transpose()?;
     let mut sources = Vec::new();
     for path in paths {
         if path.is_dir() {
-            sources.extend(in_folder(path, given.as_ref())?);
+            sources.extend(in_folder(path, given.as_ref(), zone)?);
         } else {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let stretches = given.as_ref().map(|labels| of(labels, &name).unwrap_or_default());
@@ -71,9 +75,9 @@ pub(super) fn find(paths: &[PathBuf], labels: Option<&Path>) -> anyhow::Result<V
     Ok(sources)
 }
 
-fn in_folder(folder: &Path, given: Option<&Labels>) -> anyhow::Result<Vec<Source>> {
+fn in_folder(folder: &Path, given: Option<&Labels>, zone: Tz) -> anyhow::Result<Vec<Source>> {
     let found = LABEL_FILES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    let own = found.map(|path| read_labels(&path)).transpose()?;
+    let own = found.map(|path| read_labels(&path, zone)).transpose()?;
     let labels = given.or(own.as_ref());
     let below = folder.join("data");
     let root = if below.is_dir() { below } else { folder.to_path_buf() };
@@ -108,12 +112,12 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Res
     Ok(())
 }
 
-fn read_labels(path: &Path) -> anyhow::Result<Labels> {
+fn read_labels(path: &Path, zone: Tz) -> anyhow::Result<Labels> {
     let at = || format!("read the labels in `{}`", path.display());
     let text = fs::read_to_string(path).with_context(at)?;
     let raw: BTreeMap<String, Vec<Label>> = serde_json::from_str(&text).with_context(at)?;
     let instant = |text: &str| {
-        let found = sources::instant(text, Tz::UTC);
+        let found = sources::instant(text, zone);
         found.with_context(|| format!("`{text}` is no time")).with_context(at)
     };
     let stretch = |label: &Label| match label {

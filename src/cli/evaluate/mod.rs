@@ -71,7 +71,7 @@ pub(super) async fn evaluate(global: &Global, command: Evaluate) -> anyhow::Resu
         Err(outcome) => return Ok(outcome),
     };
     detect::line_of(threshold, None)?;
-    let sources = dataset::find(&command.paths, command.labels.as_deref())?;
+    let sources = dataset::find(&command.paths, command.labels.as_deref(), setup.timezone)?;
     let started = Instant::now();
     let judge = Judge { setup, budget: command.budget };
     let corpus = score_all(&judge, sources).await?;

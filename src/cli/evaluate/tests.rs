@@ -19,9 +19,18 @@ fn hours(labels: bool) -> String {
 }
 
 async fn scored(paths: &[&Path], labels: Option<&Path>) -> anyhow::Result<Vec<Labelled>> {
+    scored_in(chrono_tz::Tz::UTC, paths, labels).await
+}
+
+async fn scored_in(
+    timezone: chrono_tz::Tz,
+    paths: &[&Path],
+    labels: Option<&Path>,
+) -> anyhow::Result<Vec<Labelled>> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    let setup = Setup::of_kind(DetectorKind::Auto, None);
-    score_all(&Judge { setup, budget: None }, dataset::find(&paths, labels)?).await
+    let setup = Setup { timezone, ..Setup::of_kind(DetectorKind::Auto, None) };
+    let sources = dataset::find(&paths, labels, setup.timezone)?;
+    score_all(&Judge { setup, budget: None }, sources).await
 }
 
 fn put(path: &Path, text: &str) {
@@ -73,4 +82,20 @@ async fn what_is_no_data_set_is_said() {
     put(&labels, "{\"a.csv\": [\"yesterday\"]}");
     let wrong = said(scored(&[&file], Some(&labels)).await.unwrap_err());
     assert!(wrong.contains("`yesterday` is no time"), "{wrong}");
+}
+
+#[tokio::test]
+async fn rows_and_labels_without_a_zone_are_of_the_same_zone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::from("timestamp,value\n");
+    for i in 0..200 {
+        writeln!(text, "2026-01-{:02} {:02}:00:00,{}", 1 + i / 24, i % 24, i % 5).unwrap();
+    }
+    put(&dir.path().join("a.csv"), &text);
+    let window = r#"{"a.csv": [["2026-01-05 04:00:00", "2026-01-05 08:00:00.000000"]]}"#;
+    put(&dir.path().join("windows.json"), window);
+    for zone in [chrono_tz::Tz::UTC, chrono_tz::Asia::Tokyo, chrono_tz::America::New_York] {
+        let corpus = scored_in(zone, &[dir.path()], None).await.unwrap();
+        assert_eq!(corpus[0].windows, [(100, 104)], "{zone}");
+    }
 }
