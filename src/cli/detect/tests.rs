@@ -92,7 +92,8 @@ fn reasons_are_a_last_column_beside_the_same_scores() {
         assert!(with.starts_with(without), "{with}");
     }
     let reason = |row: usize| with[row].split('"').nth(1).unwrap();
-    assert_eq!(reason(1), "warming up: 1 of the 32 points a model needs");
+    assert_eq!(reason(1), "warming up: 0 of the 32 points a model needs");
+    assert_eq!(reason(32), "warming up: 31 of the 32 points a model needs");
     assert!(reason(690).starts_with("usual: ") && reason(690).ends_with("inside that range"));
     let spike = reason(701);
     assert!(spike.starts_with("very unusual: 300, expected "), "{spike}");

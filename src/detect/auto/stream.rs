@@ -91,11 +91,12 @@ impl Stream {
         let value = value.clamp(-MOST_VALUE, MOST_VALUE);
         let counted_at = self.in_order(at);
         let scored = self.live.as_mut().map(|live| live.step(counted_at, value));
+        let have = self.n_rows;
         self.remember(counted_at, value);
         match scored {
             Some(verdict) => row_score(at, verdict),
             None => {
-                let reason = NoScore::TooFewPoints { need: MIN_POINTS, have: self.n_rows };
+                let reason = NoScore::TooFewPoints { need: MIN_POINTS, have };
                 RowScore::without(at, reason)
             }
         }
