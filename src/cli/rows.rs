@@ -18,6 +18,7 @@ pub(super) struct Layout {
     time: usize,
     value: usize,
     label: Option<usize>,
+    n_columns: usize,
     /// Of times that name none.
     zone: Tz,
 }
@@ -41,7 +42,7 @@ impl Layout {
         let is_label = |name: &&str| LABEL.iter().any(|label| name.eq_ignore_ascii_case(label));
         let label = names.iter().position(|name| is_label(&name.trim()));
         let label = label.filter(|n| *n != time && *n != value);
-        Ok(Self { separator, time, value, label, zone })
+        Ok(Self { separator, time, value, label, n_columns: names.len(), zone })
     }
 
     /// Whether there is a column of labels.
@@ -51,7 +52,12 @@ impl Layout {
 
     fn row(self, line: &str, number: u64) -> Row {
         let (mut time, mut value, mut label) = ("", "", "");
+        let mut n_fields = 0;
         for (place, field) in (Fields { rest: Some(line), separator: self.separator }).enumerate() {
+            // Separators at the end of a line are no fields.
+            if !field.trim().is_empty() {
+                n_fields = place + 1;
+            }
             if place == self.time {
                 time = field;
             }
@@ -65,15 +71,22 @@ impl Layout {
         let at = sources::instant(unquoted(time), self.zone);
         let (number_of_value, is_number) = number_of(unquoted(value));
         let problem = match (at, is_number) {
+            // Which of them is the value is not known: 12,5 may be one number.
+            _ if self.n_columns < n_fields => Some(format!(
+                "{n_fields} fields under {} columns; a number has a decimal point, a field with \
+                 `{}` in it quotes",
+                self.n_columns, self.separator
+            )),
             (None, _) => Some(format!("`{}` is no time", printable(time))),
             (Some(_), false) => Some(format!("`{}` is no number", printable(value))),
             (Some(_), true) => None,
         };
+        let is_readable = n_fields <= self.n_columns;
         Row {
             shown_time: self.echo(time),
             shown_value: self.echo(value),
             at,
-            value: number_of_value,
+            value: if is_readable { number_of_value } else { f64::NAN },
             is_anomaly: is_yes(unquoted(label)),
             line: number,
             problem,

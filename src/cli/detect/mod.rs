@@ -2,11 +2,12 @@
 //! Rows come out in the order they came in, none is left out, and memory stays bounded.
 
 mod line;
+mod out;
 mod sketch;
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, IsTerminal, Write},
+    io::{self, BufReader, IsTerminal, Write},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -19,11 +20,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     config,
     detect::PERIODS,
-    domain::{Budget, DetectorKind, Judged, MetricName, RowScore, Span, TimeError},
+    domain::{Budget, DetectorKind, DetectorSpec, Judged, MetricName, RowScore, Span, TimeError},
     evaluate::{Setup, Walk},
 };
 
 use line::Line;
+use out::Out;
 use sketch::{Seen, Sketch};
 
 use super::{
@@ -87,6 +89,9 @@ impl Days {
 
     /// The same detector on these days.
     pub(super) fn of(&self, setup: Setup) -> anyhow::Result<Setup> {
+        let knows_days = |detector: &DetectorSpec| follows_days(detector.kind);
+        let is_meant = self.holidays.is_empty() || setup.detectors.iter().any(knows_days);
+        anyhow::ensure!(is_meant, "`--holidays` is for the detectors auto and seasonal only");
         let mut holidays = Vec::new();
         for code in &self.holidays {
             let days = config::country_holidays(code).map_err(|near| {
@@ -127,6 +132,11 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
         anyhow::ensure!(is_svg, "`--plot` writes SVG; end the name in .svg");
         refuse_same_file(&command.file, plot)?;
     }
+    if let Some(out) = &command.out {
+        refuse_same_file(&command.file, out)?;
+        let is_same = command.plot.as_ref().is_some_and(|plot| is_same_file(plot, out));
+        anyhow::ensure!(!is_same, "`--out` and `--plot` are the same file; give them two");
+    }
     let is_stdin = command.file.as_os_str() == "-";
     let name = if is_stdin { "standard input".into() } else { command.file.display().to_string() };
     let (input, size): (Box<dyn io::Read>, u64) = if is_stdin {
@@ -143,15 +153,9 @@ pub(super) fn detect(command: &Detect) -> anyhow::Result<Outcome> {
     let sketch = command.plot.as_ref().map(|_| Sketch::default());
     let has_reasons = command.reasons;
     let mut pass = Pass { walk, bar, line, sketch, has_reasons, tally: Tally::default() };
-    match &command.out {
-        Some(path) => {
-            refuse_same_file(&command.file, path)?;
-            let file = File::create(path).with_context(|| format!("write `{}`", path.display()))?;
-            pass.run(input, layout, BufWriter::new(file))
-        }
-        None => pass.run(input, layout, BufWriter::new(io::stdout().lock())),
-    }
-    .with_context(|| format!("score `{name}`"))?;
+    let mut out = Out::open(command.out.as_deref())?;
+    pass.run(input, layout, &mut out).with_context(|| format!("score `{name}`"))?;
+    out.finish()?;
     pass.bar.finish_and_clear();
     if let (Some(path), Some(sketch)) = (&command.plot, &pass.sketch) {
         let title = format!("{name}, {}", command.detector);
@@ -171,14 +175,18 @@ pub(super) fn line_of(threshold: f64, budget: Option<Budget>) -> anyhow::Result<
     Ok(Line::new(threshold, budget))
 }
 
+/// Whether it has a pattern of days and weeks.
+fn follows_days(kind: DetectorKind) -> bool {
+    matches!(kind, DetectorKind::Auto | DetectorKind::Seasonal)
+}
+
 /// A detector with its default parameters, but for the length of the pattern.
 pub(super) fn setup_of(kind: DetectorKind, period: Pattern) -> anyhow::Result<Setup> {
     let period = match period {
         Pattern::Auto => None,
         Pattern::Of(period) => Some(period),
     };
-    let has_pattern = matches!(kind, DetectorKind::Auto | DetectorKind::Seasonal);
-    let is_meant = has_pattern || period.is_none();
+    let is_meant = follows_days(kind) || period.is_none();
     anyhow::ensure!(is_meant, "`--period` is for the detectors auto and seasonal only");
     let is_possible = period.is_none_or(|period| PERIODS.contains(&period));
     anyhow::ensure!(is_possible, "`--period` must be between one minute and 366 days");
@@ -207,13 +215,21 @@ fn progress_bar(size: u64, has_out: bool) -> ProgressBar {
 }
 
 fn refuse_same_file(input: &Path, out: &Path) -> anyhow::Result<()> {
-    let is_same = match (fs::canonicalize(input), fs::canonicalize(out)) {
-        (Ok(input), Ok(out)) => input == out,
-        // What does not exist yet is nobody's input.
-        (Err(_), _) | (_, Err(_)) => false,
-    };
+    // What does not exist yet is nobody's input.
+    let is_same = input.exists() && is_same_file(input, out);
     anyhow::ensure!(!is_same, "`{}` is read; write to another file", out.display());
     Ok(())
+}
+
+/// Also of files that do not exist yet, by their folders.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+        let of_folder = || Some(folder.ok()?.join(path.file_name()?));
+        fs::canonicalize(path).ok().or_else(of_folder)
+    };
+    whole(one).is_some_and(|one| whole(other) == Some(one))
 }
 
 /// One walk over the file.

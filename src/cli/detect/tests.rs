@@ -100,22 +100,77 @@ fn reasons_are_a_last_column_beside_the_same_scores() {
     assert!(spike.ends_with("no value like it was seen before"), "{spike}");
 }
 
-#[test]
-fn the_input_is_not_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("a.csv");
-    std::fs::write(&file, "timestamp,value\n").unwrap();
-    let command = Detect {
+fn command(file: PathBuf) -> Detect {
+    Detect {
         days: Days::default(),
-        file: file.clone(),
+        file,
         detector: DetectorKind::Auto,
         period: Pattern::Auto,
         threshold: ALERT_LINE,
         budget: None,
         plot: None,
         reasons: false,
-        out: Some(dir.path().join(".").join("a.csv")),
-    };
+        out: None,
+    }
+}
+
+#[test]
+fn the_input_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.csv");
+    std::fs::write(&file, "timestamp,value\n").unwrap();
+    let out = Some(dir.path().join(".").join("a.csv"));
+    let command = Detect { out, ..command(file.clone()) };
     assert!(detect(&command).unwrap_err().to_string().contains("write to another file"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "timestamp,value\n");
+}
+
+#[test]
+fn more_fields_than_columns_are_no_value() {
+    let text = "timestamp,value\n2026-01-01 00:00,12,5\n2026-01-01 01:00,12,\n";
+    let (lines, tally) = run(DetectorKind::Auto, text).unwrap();
+    assert_eq!(lines.len(), 3);
+    assert_eq!((tally.n_rows, tally.n_unreadable), (2, 1));
+    let said = &tally.examples[0];
+    assert!(said.starts_with("line 2: 3 fields under 2 columns"), "{said}");
+    let mut input = BufReader::new("timestamp,value\n1,12,5\n".as_bytes());
+    let layout = Layout::read(&mut input, Tz::UTC).unwrap();
+    let row = Lines::new(input, layout).next_row().unwrap().unwrap();
+    assert_eq!(row.point(), None);
+}
+
+#[test]
+fn rows_and_chart_need_two_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.csv");
+    fs::write(&file, hours(50, 40)).unwrap();
+    let [plot, out] = ["x.svg", "./x.svg"].map(|name| Some(dir.path().join(name)));
+    let refused = detect(&Detect { plot, out, ..command(file) }).unwrap_err();
+    assert!(refused.to_string().contains("the same file"), "{refused}");
+    assert!(!dir.path().join("x.svg").exists());
+}
+
+#[test]
+fn holidays_need_a_detector_that_knows_days() {
+    let days = || Days { holidays: vec!["IE".into()], ..Days::default() };
+    for kind in [DetectorKind::Auto, DetectorKind::Seasonal] {
+        assert!(!days().of(setup_of(kind, Pattern::Auto).unwrap()).unwrap().holidays.is_empty());
+    }
+    let refused = days().of(setup_of(DetectorKind::Knn, Pattern::Auto).unwrap()).unwrap_err();
+    assert!(refused.to_string().contains("auto and seasonal only"), "{refused}");
+}
+
+#[test]
+fn input_that_breaks_off_leaves_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, out] = ["a.csv", "out.csv"].map(|name| dir.path().join(name));
+    fs::write(&out, "old").unwrap();
+    fs::write(&file, [hours(500, 40).as_bytes(), b"2026-01-01,\xff\n"].concat()).unwrap();
+    let whole = Detect { out: Some(out.clone()), ..command(file.clone()) };
+    assert!(detect(&whole).is_err());
+    assert_eq!(fs::read_to_string(&out).unwrap(), "old");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+    fs::write(&file, hours(500, 40)).unwrap();
+    detect(&whole).unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 501);
 }
