@@ -37,7 +37,8 @@ pub(super) struct Evaluate {
     /// What scores, with its default parameters
     #[arg(long, value_name = "KIND", default_value = "auto", conflicts_with = "batch")]
     detector: DetectorKind,
-    /// Take detectors, features, combination and threshold from this batch of the project
+    /// Take detectors, features, combination and threshold from this batch of the project; its auto
+    /// is judged row by row, as in detect, not by a model trained on schedule
     #[arg(long, value_name = "NAME")]
     batch: Option<String>,
     /// Length of the pattern, for auto and seasonal: a duration, or what the data say
