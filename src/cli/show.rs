@@ -329,6 +329,11 @@ fn period_fields(quality: &ModelQuality) -> Vec<(&'static str, String)> {
     fields
 }
 
+/// The share of the rows a training looks at.
+fn reaching(share: f64) -> String {
+    format!("{share:.4} of the newest training rows (at most 32) reach its threshold")
+}
+
 fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("batch", card.batch.to_string()),
@@ -340,7 +345,7 @@ fn card_fields(card: &ModelCard, row: &ModelRow) -> Vec<(&'static str, String)> 
         ("object", row.model_key.clone()),
         ("sha256", card.sha256.clone()),
         ("bytes", card.size.to_string()),
-        ("alert rate", format!("{:.4} of training rows", card.quality.in_sample_alert_rate)),
+        ("alert rate", reaching(card.quality.in_sample_alert_rate)),
         ("self-test", format!("{:.3}", card.quality.self_test_score)),
         ("gaps", card.quality.gaps.to_string()),
         ("excluded rows", card.quality.excluded_rows.to_string()),

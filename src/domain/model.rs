@@ -120,7 +120,8 @@ pub struct LeftOut {
 /// Figures measured on the training rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelQuality {
-    /// Share of training rows with a score at or over the batch's threshold.
+    /// Share of the newest training rows, at most 32, with a score at or over the metric's threshold:
+    /// its own, or what its budget comes to.
     pub in_sample_alert_rate: f64,
     /// Highest score of a known anomaly put behind the training rows; the self-test asks for it to
     /// exceed the median training score.

@@ -163,3 +163,10 @@ async fn metrics_that_are_too_young_take_no_turn_at_measuring() {
     run(&fixture, &[JobKind::Ingest, JobKind::Train], noon()).await;
     assert!(quality(&fixture).await.1.recall.is_some());
 }
+
+#[test]
+fn an_alert_rate_is_of_the_threshold_in_use() {
+    let rate = |threshold| super::verify::alert_rate(&[0.1, 0.2, 0.8, 0.95], threshold);
+    assert_eq!([0.8, 0.9, 0.99].map(rate), [0.5, 0.25, 0.0]);
+    assert_eq!(super::verify::alert_rate(&[], 0.8), 0.0);
+}

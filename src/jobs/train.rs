@@ -206,12 +206,12 @@ fn fit_metric(given: &Given, place: usize, version: ModelVersion) -> Result<Fit,
     };
     let series = &*lesson.series;
     let (mut model, mut left_out) = fit::model(series, version, batch)?;
-    let tested = verify::self_test(&model, series, batch);
+    let (tested, newest) = verify::self_test(&model, series, batch);
     if tested.self_test_score <= tested.median_score {
         return Err(NoScore::SelfTest);
     }
     let season = model.detectors.iter().find_map(|(_, detector)| detector.season());
-    let quality = ModelQuality {
+    let mut quality = ModelQuality {
         period: season.and_then(|(period, _)| period),
         seasonality_strength: season.map(|(_, strength)| strength),
         gaps: quality::gaps(own),
@@ -219,6 +219,8 @@ fn fit_metric(given: &Given, place: usize, version: ModelVersion) -> Result<Fit,
         warming_up: lesson.warming_up,
         ..measured(tested, &model, (&lesson, metrics[place].is_recall_due), (batch, known))
     };
+    let threshold = batch.alert_for(&own.metric).threshold_by(Some(&quality));
+    quality.in_sample_alert_rate = verify::alert_rate(&newest, threshold);
     left_out.extend(fit::add_challengers(&mut model, series, batch));
     let (name, metric) = (model.batch.clone(), model.metric.clone());
     let bytes = model.encode().map_err(|_| NoScore::OutOfRange)?;

@@ -13,23 +13,33 @@ const CONTEXT: usize = 512;
 /// Judged rows.
 const JUDGED: usize = 32;
 
-/// Scores the newest training points and a spike behind them.
-pub(super) fn self_test(model: &Model, series: &Series, batch: &BatchSpec) -> ModelQuality {
+/// Scores the newest training points and a spike behind them; the points' sorted scores come
+/// with what the spike's says.
+pub(super) fn self_test(
+    model: &Model,
+    series: &Series,
+    batch: &BatchSpec,
+) -> (ModelQuality, Vec<f64>) {
     let mut probe = series.newest(CONTEXT + JUDGED);
     add_spike(&mut probe);
     let (rows, _) = score_newest(&model.detectors, &probe, batch, JUDGED + 1);
     let Some((spike, normal)) = rows.split_last() else {
-        return ModelQuality::default();
+        return (ModelQuality::default(), Vec::new());
     };
     let mut scores: Vec<f64> = normal.iter().filter_map(|row| row.score.clone().ok()).collect();
     scores.sort_by(f64::total_cmp);
-    let n_alerts = scores.iter().filter(|score| batch.alert.threshold <= **score).count();
-    ModelQuality {
-        in_sample_alert_rate: n_alerts as f64 / scores.len().max(1) as f64,
+    let quality = ModelQuality {
         self_test_score: spike.score.clone().unwrap_or(0.0),
         median_score: scores.get(scores.len() / 2).copied().unwrap_or(0.0),
         ..ModelQuality::default()
-    }
+    };
+    (quality, scores)
+}
+
+/// The share of scores that reach a threshold.
+pub(super) fn alert_rate(scores: &[f64], threshold: f64) -> f64 {
+    let n_alerts = scores.iter().filter(|score| threshold <= **score).count();
+    n_alerts as f64 / scores.len().max(1) as f64
 }
 
 /// Scores the newest `n` of a metric's rows with every one of some detectors, combined; beside each
