@@ -49,18 +49,19 @@ fn steps(series: &Series) -> impl Iterator<Item = i64> {
 pub(super) type FitModel<'a> = dyn Fn(&Series) -> Result<Model, NoScore> + 'a;
 
 /// The threshold of a budget, by the scores production made, or else by scores of the past from
-/// models that had not seen it.
+/// models that had not seen it. Without `fit` the scores production made are all there are: a
+/// borrowed past is none of the metric's own.
 pub(super) fn calibrate(
     series: &Series,
     batch: &BatchSpec,
     budget: Budget,
     stored: &[ScorePoint],
-    fit: &FitModel<'_>,
+    fit: Option<&FitModel<'_>>,
 ) -> Calibration {
     let spec = batch.alert_for(&series.metric);
-    let scored: Vec<Scored> = match MIN_STORED <= stored.len() {
-        true => stored.iter().cloned().map(super::alert::scored).collect(),
-        false => unseen(series, batch, fit),
+    let scored: Vec<Scored> = match fit.filter(|_| stored.len() < MIN_STORED) {
+        None => stored.iter().cloned().map(super::alert::scored).collect(),
+        Some(fit) => unseen(series, batch, fit),
     };
     alerting::calibrate(&scored, spec, budget)
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     catalog::{alerts, feedback, metrics, models},
     detect::Random,
-    domain::{Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict, WarmingUp},
+    domain::{Doubt, Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict, WarmingUp},
 };
 
 fn noon() -> Timestamp {
@@ -123,7 +123,8 @@ async fn made_up_anomalies_are_found_and_not_looked_for_again_within_a_week() {
 
 #[tokio::test]
 async fn a_young_metric_is_scored_by_the_past_of_its_siblings_and_says_so() {
-    let fixture = fixture::open().await;
+    let mut fixture = fixture::open().await;
+    fixture.batch.alert.budget = Some("1/week".parse().unwrap());
     let sized = |name: &'static str, n: i64, size: f64, seed: u64| {
         let noise = move |at: Timestamp| 12.0 * Random::new(at.secs() as u64 * seed).unit();
         let rows = hourly(n, noon()).into_iter();
@@ -144,6 +145,14 @@ async fn a_young_metric_is_scored_by_the_past_of_its_siblings_and_says_so() {
         .collect();
     let warming = Some(WarmingUp { have: 40, need: 336 });
     assert_eq!(leans, [("at", 1_500, None), ("be", 1_500, None), ("new", 40, warming)]);
+    let budgets: Vec<_> = models
+        .iter()
+        .map(|row| row.quality.clone().unwrap().calibration.unwrap())
+        .map(|found| (found.threshold == 0.8, found.n_scores, found.doubt))
+        .collect();
+    assert!(!budgets[0].0 && 1_000 < budgets[0].1, "{budgets:?}");
+    let no_score = Some(Doubt::TooFewScores { need: 200, have: 0 });
+    assert_eq!(budgets[2], (true, 0, no_score), "what is borrowed is not its own past");
     let listed = metrics::list(&mut reader, &fixture.batch.name).await.unwrap();
     let shown: Vec<_> =
         listed.iter().map(|row| (row.warming_up, row.skip_reason.is_some())).collect();

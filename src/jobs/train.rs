@@ -255,7 +255,8 @@ fn measured(
     let spec = batch.alert_for(&series.metric);
     let fit = |part: &Series| fit::model(part, model.version.clone(), batch).map(|fit| fit.0);
     let stored = known.scores.get(&series.metric).map_or(&[][..], Vec::as_slice);
-    let calibrate = |budget| quality::calibrate(series, batch, budget, stored, &fit);
+    let fit: Option<&quality::FitModel<'_>> = lesson.warming_up.is_none().then_some(&fit);
+    let calibrate = |budget| quality::calibrate(series, batch, budget, stored, fit);
     let found = ModelQuality { calibration: spec.budget.map(calibrate), ..tested };
     let measure = || {
         let threshold = spec.threshold_by(Some(&found));
