@@ -81,8 +81,8 @@ impl Plain {
     #[must_use]
     pub fn bare(self) -> Self {
         let Self::Dict(entries) = self else { return self };
-        let data = entries.into_iter().find(|(key, _)| key == "data");
-        data.map_or(Self::None, |(_, data)| data)
+        let items = entries.into_iter().find(|(key, _)| key == "data");
+        items.map_or(Self::None, |(_, items)| items)
     }
 
     fn array<const N: usize>(dtype: &str, items: impl ExactSizeIterator<Item = [u8; N]>) -> Self {

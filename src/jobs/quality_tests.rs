@@ -7,7 +7,9 @@ use super::{
 use crate::{
     catalog::{alerts, feedback, metrics, models},
     detect::Random,
-    domain::{Doubt, Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict, WarmingUp},
+    domain::{
+        Doubt, Feedback, InjectedKind, JobKind, ModelQuality, Span, Timestamp, Verdict, WarmingUp,
+    },
 };
 
 fn noon() -> Timestamp {

@@ -16,7 +16,10 @@ pub(super) enum Out {
     /// A pipe or device.
     Special(BufWriter<File>),
     /// Beside the file it will be.
-    Beside { unfinished: BufWriter<NamedTempFile>, path: PathBuf },
+    Beside {
+        unfinished: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
 }
 
 impl Out {

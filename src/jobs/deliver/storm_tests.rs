@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 
 use super::{
@@ -145,19 +145,9 @@ async fn through_a_slow_channel_that_fails_half_the_time_nothing_is_lost_and_rep
     assert!(calls.windows(2).all(|two| Span::secs(1) <= two[1] - two[0]), "one a second");
 }
 
-#[tokio::test]
-async fn of_many_alerts_each_reaches_a_pager_that_takes_only_some_at_a_time() {
-    let fixture = timed().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (name, mut channel) = hook("pager", &listener);
-    channel.kind = ChannelKind::Pagerduty(PagerdutySpec {
-        routing_key: Secret::new("key".into()),
-        url: format!("http://{}/", listener.local_addr().unwrap()),
-        warning: PagerSeverity::Warning,
-        critical: PagerSeverity::Critical,
-    });
-    let channels = BTreeMap::from([(name, channel)]);
-    let ids: Vec<AlertId> = (0..200).map(|n| AlertId(format!("a{n:03}"))).collect();
+/// One message about so many alerts.
+async fn put_all(fixture: &Fixture, n_alerts: usize) {
+    let ids: Vec<AlertId> = (0..n_alerts).map(|n| AlertId(format!("a{n:03}"))).collect();
     let now = NOW.get();
     let message = MessageRow {
         id: MessageId("all".into()),
@@ -174,20 +164,42 @@ async fn of_many_alerts_each_reaches_a_pager_that_takes_only_some_at_a_time() {
     messages::insert(&mut tx, &message, &ids).await.unwrap();
     outbox::enqueue(&mut tx, &message.id, "pager", now).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+/// The next request's body, and where its answer goes.
+async fn posted(listener: &TcpListener) -> (TcpStream, serde_json::Value) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut bytes = Vec::new();
+    let body: serde_json::Value = loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+        if let Some(Ok(body)) = body.map(serde_json::from_str) {
+            break body;
+        }
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "half a request");
+    };
+    (stream, body)
+}
+
+#[tokio::test]
+async fn of_many_alerts_each_reaches_a_pager_that_takes_only_some_at_a_time() {
+    let fixture = timed().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (name, mut channel) = hook("pager", &listener);
+    channel.kind = ChannelKind::Pagerduty(PagerdutySpec {
+        routing_key: Secret::new("key".into()),
+        url: format!("http://{}/", listener.local_addr().unwrap()),
+        warning: PagerSeverity::Warning,
+        critical: PagerSeverity::Critical,
+    });
+    let channels = BTreeMap::from([(name, channel)]);
+    put_all(&fixture, 200).await;
+    let now = NOW.get();
     // Fifty every three seconds.
     let (mut taken, mut since, mut n_since) = (BTreeMap::<String, u32>::new(), now, 0);
     let receiver = async {
         loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut bytes = Vec::new();
-            let body: serde_json::Value = loop {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
-                if let Some(Ok(body)) = body.map(serde_json::from_str) {
-                    break body;
-                }
-                assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "half a request");
-            };
+            let (mut stream, body) = posted(&listener).await;
             if Span::secs(3) <= NOW.get() - since {
                 (since, n_since) = (NOW.get(), 0);
             }
