@@ -42,7 +42,7 @@ fn weekly(n: usize) -> Vec<(i64, f64)> {
 fn the_first_rows_have_no_score_and_say_why() {
     let rows = scores(&hourly(40));
     let have = |n| Err(NoScore::TooFewPoints { need: 32, have: n });
-    assert_eq!((&rows[0].score, &rows[31].score), (&have(1), &have(32)));
+    assert_eq!((&rows[0].score, &rows[31].score), (&have(0), &have(31)));
     assert!(rows[32..].iter().all(|row| row.score.is_ok() && row.band.is_some()));
 }
 
