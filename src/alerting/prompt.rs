@@ -52,7 +52,7 @@ pub struct Prompt {
     pub facts: String,
 }
 
-/// What is asked about an alert. Every text of it has at most [`LONGEST_NAME`] characters, so that the
+/// What is asked about an alert. Every text of it has at most `LONGEST_NAME` characters, so that the
 /// whole stays under 32 KiB.
 pub fn prompt(known: &Facts<'_>) -> Prompt {
     let alert = known.alert;

@@ -131,7 +131,7 @@ impl fmt::Display for Forgotten {
 }
 
 /// Lets go of alerts that are over and of what was said of them, once they are as old as their
-/// batch's history may become and as [`LEAST_TOLD`]; also of batches that are not configured any
+/// batch's history may become and as `LEAST_TOLD`; also of batches that are not configured any
 /// more. Open alerts and what is still to be said stay, and words on alerts stay for as long as they
 /// keep a stored point from training.
 ///
