@@ -2,11 +2,11 @@
 //! the state an alert is in now, so that messages which overtake each other do no harm, and events
 //! that are repeated change nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{StreamExt as _, poll, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::sleep;
 
 use super::{
     Attempt, Message, Note, Outcome,
@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(50);
 /// Sends the message once, event by event until one is not taken; those on their way by then come to
 /// their end, so that it is known of every event what became of it.
 pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Caller<'_>) -> Attempt {
-    let begun = Instant::now();
+    let mut deadline = pin!(sleep(LONGEST));
     let ids = message.alerts.iter().map(|note| Some(&note.alert.id)).chain([None]);
     let mut events = ids.zip(events(spec, message));
     let (mut on_way, mut taken) = (FuturesUnordered::new(), Vec::new());
@@ -36,7 +36,7 @@ pub(super) async fn post(spec: &PagerdutySpec, message: &Message, caller: &Calle
     loop {
         while failed.is_none() && on_way.len() < AT_ONCE {
             let Some((id, event)) = events.next() else { break };
-            if LONGEST <= begun.elapsed() {
+            if poll!(deadline.as_mut()).is_ready() {
                 failed = Some(too_slow());
                 break;
             }
